@@ -1,0 +1,263 @@
+"""The data model of a pipeline.
+
+Graphs are values: immutable, JSON-serialisable, and equal content has an equal digest. Whoever makes a pipeline
+(SDK, YAML, designer, REST) makes a `PipelineGraph`; whoever runs one (DAG factory, operators, plan) reads it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
+ParameterType = Literal["int", "float", "bool", "string", "datapath", "dataset"]
+InputMode = Literal["mount", "download", "direct"]
+OutputMode = Literal["mount", "upload"]
+ReuseMode = Literal["auto", "off", "refresh"]
+
+
+class Model(BaseModel):
+    """Base of all parts of a graph: immutable, and unknown keys are errors rather than silently dropped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- data -------------------------------------------------------------------------------------------------------
+
+
+class DataLocation(Model):
+    """A file, folder or glob pattern on a datastore; `path` is relative to the datastore's root."""
+
+    datastore: str
+    path: str = ""
+
+
+class PathSource(Model):
+    """A file or folder on a datastore (v1: DataReference, DataPath)."""
+
+    kind: Literal["path"] = "path"
+    location: DataLocation
+
+
+class FilesSource(Model):
+    """The files matched by one or more paths or globs (v1: FileDataset)."""
+
+    kind: Literal["files"] = "files"
+    locations: tuple[DataLocation, ...]
+
+
+class TabularSource(Model):
+    """Delimited text files read as one table (v1: TabularDataset)."""
+
+    kind: Literal["tabular"] = "tabular"
+    locations: tuple[DataLocation, ...]
+    separator: str = ","
+    header: bool = True
+    encoding: str = "utf8"
+    keep_columns: tuple[str, ...] | None = None
+
+
+DataSource = Annotated[PathSource | FilesSource | TabularSource, Field(discriminator="kind")]
+
+
+class ParameterDef(Model):
+    """A pipeline parameter: a named value that each run may set. The default fixes the type."""
+
+    name: str
+    type: ParameterType
+    default: Scalar | DataSource
+
+
+# --- ports ------------------------------------------------------------------------------------------------------
+
+
+class OutputOf(Model):
+    """The input is what another step wrote to one of its output ports."""
+
+    kind: Literal["output"] = "output"
+    step: str
+    port: str
+
+
+class FromSource(Model):
+    """The input is one of the graph's data sources."""
+
+    kind: Literal["source"] = "source"
+    source: str
+
+
+class FromParameter(Model):
+    """The input is given by a pipeline parameter of type datapath or dataset."""
+
+    kind: Literal["parameter"] = "parameter"
+    parameter: str
+
+
+class InputPort(Model):
+    """A named input of a step. With mode `direct` the script gets the dataset itself, not a path."""
+
+    name: str
+    binding: Annotated[OutputOf | FromSource | FromParameter, Field(discriminator="kind")]
+    mode: InputMode = "mount"
+    path_on_compute: str | None = None
+    overwrite: bool = False
+
+
+class OutputPort(Model):
+    """A named output of a step.
+
+    `datastore` None means the workspace's default datastore. `is_directory` True makes the folder before the script
+    starts; otherwise the script itself makes a file or a folder at the path it is given. `destination` is the path on
+    the datastore asked for by the author; None lets Airloom choose one of its own per attempt.
+    """
+
+    name: str
+    datastore: str | None = None
+    mode: OutputMode = "mount"
+    is_directory: bool = False
+    path_on_compute: str | None = None
+    overwrite: bool = False
+    destination: str | None = None
+    pipeline_output_name: str | None = None
+
+
+# --- arguments --------------------------------------------------------------------------------------------------
+
+
+class LiteralValue(Model):
+    """A value written into the pipeline. It reaches the script exactly as it is: nothing in it is a template."""
+
+    kind: Literal["literal"] = "literal"
+    value: Scalar
+
+
+class InputPath(Model):
+    """Replaced at run time by the path (mode direct: the id) of an input."""
+
+    kind: Literal["input"] = "input"
+    port: str
+
+
+class OutputPath(Model):
+    """Replaced at run time by the path at which the script must write an output."""
+
+    kind: Literal["output"] = "output"
+    port: str
+
+
+class ParameterValue(Model):
+    """Replaced at run time by the value of a pipeline parameter."""
+
+    kind: Literal["parameter"] = "parameter"
+    parameter: str
+
+
+Argument = Annotated[LiteralValue | InputPath | OutputPath | ParameterValue, Field(discriminator="kind")]
+ParamValue = Annotated[LiteralValue | ParameterValue, Field(discriminator="kind")]
+
+
+# --- steps ------------------------------------------------------------------------------------------------------
+
+
+class EnvironmentSpec(Model):
+    """What the script's Python environment must hold.
+
+    With no packages, no Python version and no interpreter path, the worker's own default environment is used.
+    `packages` are PEP 508 requirements, `python_version` is like "3.11". `image` names a container image, which counts
+    only on computes that run containers.
+    """
+
+    python_version: str | None = None
+    packages: tuple[str, ...] = ()
+    interpreter_path: str | None = None
+    variables: dict[str, str] = Field(default_factory=dict)
+    image: str | None = None
+
+    @property
+    def is_default(self) -> bool:
+        """True if the worker's own environment serves."""
+        return not self.packages and self.python_version is None and self.interpreter_path is None
+
+
+class PythonScriptSettings(Model):
+    """Settings of a step that runs one Python script of a source folder.
+
+    `snapshot` is the digest of the uploaded source folder. `hash_paths`, when given, names the files and folders in
+    it that count for reuse; all others may change freely.
+    """
+
+    type: Literal["python_script"] = "python_script"
+    script_name: str
+    snapshot: str
+    hash_paths: tuple[str, ...] = ()
+    environment: EnvironmentSpec = EnvironmentSpec()
+
+
+StepSettings = Annotated[PythonScriptSettings, Field(discriminator="type")]
+
+
+class Step(Model):
+    """One unit of work. `id` is unique in the graph and names the Airflow task; `name` is the author's label.
+
+    `timeout_seconds` None means no limit. `run_after` holds the ids of steps that must end before this one starts,
+    beside those whose outputs it reads.
+    """
+
+    id: str
+    name: str
+    settings: PythonScriptSettings
+    inputs: tuple[InputPort, ...] = ()
+    outputs: tuple[OutputPort, ...] = ()
+    arguments: tuple[Argument, ...] = ()
+    params: dict[str, ParamValue] = Field(default_factory=dict)
+    compute_target: str | None = None
+    run_after: tuple[str, ...] = ()
+    allow_reuse: bool = True
+    reuse: ReuseMode = "auto"
+    version: str | None = None
+    timeout_seconds: int | None = None
+
+    def upstream(self) -> tuple[str, ...]:
+        """Ids of the steps that must end before this one, each once, in order of first mention."""
+        return tuple(dict.fromkeys([*self.data_upstream(), *self.run_after]))
+
+    def data_upstream(self) -> tuple[str, ...]:
+        """Ids of the steps whose outputs this one reads, each once, in order of first mention."""
+        return tuple(dict.fromkeys(port.binding.step for port in self.inputs if isinstance(port.binding, OutputOf)))
+
+
+class PipelineGraph(Model):
+    """A whole pipeline. `format` is the version of this model; readers refuse one that they do not know."""
+
+    format: Literal[1] = 1
+    description: str = ""
+    parameters: tuple[ParameterDef, ...] = ()
+    sources: dict[str, DataSource] = Field(default_factory=dict)
+    steps: tuple[Step, ...]
+    continue_on_step_failure: bool = False
+
+    def step(self, step_id: str) -> Step:
+        """The step with this id. Raises KeyError."""
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise KeyError(step_id)
+
+
+class Definition(Model):
+    """A graph made runnable: bound to a workspace and an experiment. One Airflow DAG runs one definition.
+
+    `store` is the address of the deployment's store (`file:///...`), `pools` maps compute targets to Airflow pools.
+    """
+
+    format: Literal[1] = 1
+    workspace: str
+    experiment: str
+    store: str
+    default_datastore: str
+    pools: dict[str, str] = Field(default_factory=dict)
+    graph: PipelineGraph
+
+
+JsonObject = dict[str, Any]

@@ -1,0 +1,141 @@
+"""Hypothesis strategies for sound graphs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from airloom.graph.model import (
+    DataLocation,
+    EnvironmentSpec,
+    FilesSource,
+    FromParameter,
+    FromSource,
+    InputMode,
+    InputPath,
+    InputPort,
+    LiteralValue,
+    OutputOf,
+    OutputPath,
+    OutputPort,
+    ParameterDef,
+    ParameterValue,
+    PathSource,
+    PipelineGraph,
+    PythonScriptSettings,
+    Step,
+    TabularSource,
+)
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).filter(lambda t: "\0" not in t)
+awkward = st.sampled_from(
+    ["", "yes", "no", "null", "~", "1", "1e3", "0o7", "12:30", "2020-01-01", "input:x", "parameter:", " a ", "#", "- b"]
+)
+texts = text | awkward
+scalars = st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
+names = st.from_regex(r"[a-z_][a-z0-9_]{0,6}", fullmatch=True)
+paths = st.sampled_from(["", "raw", "raw/*.csv", "a b/c", "7"])
+locations = st.builds(DataLocation, datastore=st.sampled_from(["workspaceblobstore", "other"]), path=paths)
+path_sources = st.builds(PathSource, location=locations)
+file_sources = st.builds(FilesSource, locations=st.lists(locations, min_size=1, max_size=2).map(tuple))
+tables = st.builds(
+    TabularSource,
+    locations=st.lists(locations, min_size=1, max_size=2).map(tuple),
+    separator=st.sampled_from([",", "\t", ";", "|", " "]),
+    header=st.booleans(),
+    encoding=st.sampled_from(["utf8", "latin1"]),
+    keep_columns=st.none() | st.lists(texts, max_size=2).map(tuple),
+)
+environments = st.builds(
+    EnvironmentSpec,
+    python_version=st.none() | st.sampled_from(["3.11", "3.10"]),
+    packages=st.lists(st.sampled_from(["pandas>=2", "numpy==1.26.*"]), unique=True, max_size=2).map(tuple),
+    variables=st.dictionaries(names, texts, max_size=2),
+)
+values = {"int": st.integers(), "float": st.floats(-1e9, 1e9), "bool": st.booleans(), "string": texts}
+value_parameters = st.sampled_from(sorted(values)).flatmap(
+    lambda kind: st.builds(ParameterDef, name=names, type=st.just(kind), default=values[kind])
+)
+data_parameters = st.builds(ParameterDef, name=names, type=st.just("datapath"), default=path_sources) | st.builds(
+    ParameterDef, name=names, type=st.just("dataset"), default=file_sources | tables
+)
+tokens = st.builds(LiteralValue, value=scalars)
+
+
+def mode_for(source: Any) -> InputMode:
+    """A mode that fits the data."""
+    return "direct" if isinstance(source, TabularSource) else "mount"
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> PipelineGraph:
+    """A graph in which every reference is good."""
+    parameters = draw(st.lists(value_parameters | data_parameters, unique_by=lambda p: p.name, max_size=3))
+    sources = draw(st.dictionaries(names, path_sources | file_sources | tables, max_size=3))
+    steps: list[Step] = []
+    outputs: list[tuple[str, str]] = []
+    for step_id in draw(st.lists(st.from_regex(r"s[a-z0-9.-]{0,4}[a-z]", fullmatch=True), min_size=1, unique=True)):
+        bindings: list[Any] = [
+            *(OutputOf(step=step, port=port) for step, port in outputs),
+            *(FromSource(source=name) for name in sources),
+            *(FromParameter(parameter=p.name) for p in parameters if p.type in ("datapath", "dataset")),
+        ]
+        chosen = draw(st.lists(st.sampled_from(bindings), max_size=3)) if bindings else []
+        known = {**sources, **{p.name: p.default for p in parameters}}
+        inputs = [
+            InputPort(
+                name=f"in_{number}",
+                binding=binding,
+                mode=mode_for(known.get(getattr(binding, "source", getattr(binding, "parameter", "")))),
+                path_on_compute=draw(st.none() | st.just("here")),
+                overwrite=draw(st.booleans()),
+            )
+            for number, binding in enumerate(chosen)
+        ]
+        ports = draw(st.lists(names, max_size=2, unique=True))
+        plain = [ParameterValue(parameter=p.name) for p in parameters if p.type not in ("datapath", "dataset")]
+        arguments = [
+            *draw(st.lists(tokens | st.sampled_from(plain) if plain else tokens, max_size=4)),
+            *(InputPath(port=port.name) for port in inputs),
+            *(OutputPath(port=port) for port in ports),
+        ]
+        steps.append(
+            Step(
+                id=step_id,
+                name=draw(texts.filter(bool)),
+                settings=PythonScriptSettings(
+                    script_name="main.py",
+                    snapshot="ab" * 32,
+                    hash_paths=draw(st.sampled_from([(), ("lib", "main.py")])),
+                    environment=draw(environments),
+                ),
+                inputs=tuple(inputs),
+                outputs=tuple(
+                    OutputPort(
+                        name=port,
+                        datastore=draw(st.none() | st.just("other")),
+                        mode=draw(st.sampled_from(["mount", "upload"])),
+                        is_directory=draw(st.booleans()),
+                        destination=draw(st.none() | st.just(f"{step_id}/{port}")),
+                    )
+                    for port in ports
+                ),
+                arguments=tuple(arguments),
+                params=draw(st.dictionaries(names, tokens, max_size=2)),
+                compute_target=draw(st.none() | st.just("cpu")),
+                run_after=tuple(draw(st.lists(st.sampled_from([s.id for s in steps]), unique=True)) if steps else ()),
+                allow_reuse=draw(st.booleans()),
+                reuse=draw(st.sampled_from(["auto", "off", "refresh"])),
+                version=draw(st.none() | texts.filter(bool)),
+                timeout_seconds=draw(st.none() | st.integers(1, 10**6)),
+            )
+        )
+        outputs += [(step_id, port) for port in ports]
+    return PipelineGraph(
+        description=draw(texts),
+        parameters=tuple(parameters),
+        sources=sources,
+        steps=tuple(steps),
+        continue_on_step_failure=draw(st.booleans()),
+    )
