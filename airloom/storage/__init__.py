@@ -1,0 +1,1 @@
+"""Bytes at rest: the deployment's object store, datastores, tree manifests and snapshots of source folders."""

@@ -1,0 +1,142 @@
+"""Definitions: immutable, found by digest, and listed in a fixed number of shards that Airflow's parser watches."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from pydantic import ValidationError
+
+from airloom.errors import IntegrityError, InvalidName, NotFound
+from airloom.graph.canonical import canonical_json, digest_bytes, digest_value
+from airloom.graph.model import Definition
+from airloom.storage.object_store import ObjectStore
+from airloom.storage.paths import slug
+
+SHARDS = 16
+_DIGEST16 = re.compile(r"[0-9a-f]{16}")
+
+
+def digest16(definition: Definition) -> str:
+    """The short digest by which a definition is stored and found."""
+    return digest_value(definition)[:16]
+
+
+def dag_id(definition: Definition) -> str:
+    """The id of the Airflow DAG that runs a definition: readable, and another for each content."""
+    return f"{slug(definition.experiment)}.{digest16(definition)}"
+
+
+def digest16_of_dag_id(dag_id: str) -> str:
+    """The short digest in the id of a DAG of ours; InvalidName for the id of any other DAG."""
+    digest = dag_id.rpartition(".")[2]
+    if "." not in dag_id or not _DIGEST16.fullmatch(digest):
+        raise InvalidName(
+            f"The DAG {dag_id!r} was not made by Airloom.",
+            hint="The ids of its DAGs end with '.' and 16 hexadecimal digits.",
+            target=dag_id,
+        )
+    return digest
+
+
+def shard_of(digest: str) -> int:
+    """The shard in whose index a definition is listed."""
+    return int(digest[:2], 16) % SHARDS
+
+
+class DefinitionStore:
+    """The definitions of a deployment. What was put stays as it is; a changed pipeline is another definition."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def put(self, definition: Definition) -> str:
+        """Store a definition and list it in its shard; returns its short digest. Putting it again changes nothing.
+
+        The index comes last, so that a listed definition can always be read.
+        """
+        data = canonical_json(definition)
+        digest = digest_bytes(data)[:16]
+        key = _definition_key(digest)
+        if not self._store.put_if_absent(key, data) and self._store.get(key) != data:
+            raise _altered(key)
+        index = _index_key(shard_of(digest))
+        self._store.update(index, lambda old: _index_json({*_index_entries(index, old), digest}))
+        return digest
+
+    def get(self, digest: str) -> Definition:
+        """The definition of this short digest. NotFound if there is none, IntegrityError if it was altered."""
+        if not _DIGEST16.fullmatch(digest):
+            raise InvalidName(
+                f"{digest[:80]!r} is not the digest of a definition.",
+                hint="It has 16 hexadecimal digits.",
+                target=digest[:80],
+            )
+        key = _definition_key(digest)
+        try:
+            data = self._store.get(key)
+        except NotFound:
+            raise NotFound(
+                f"There is no pipeline definition {digest}.", hint="Submit the pipeline again.", target=digest
+            ) from None
+        if digest_bytes(data)[:16] != digest:
+            raise _altered(key)
+        try:
+            return Definition.model_validate_json(data)
+        except ValidationError as error:
+            raise IntegrityError(
+                f"The definition {key!r} cannot be read by this version of Airloom: {error.errors()[0]['msg']}.",
+                hint="Use the version that wrote it, or submit the pipeline again.",
+                target=key,
+            ) from None
+
+    def shard(self, number: int) -> list[str]:
+        """The short digests of the definitions in a shard, sorted."""
+        key = _index_key(number)
+        try:
+            data = self._store.get(key)
+        except NotFound:
+            return []
+        return _index_entries(key, data)
+
+    def shard_etag(self, number: int) -> str | None:
+        """A text that is another after each change of the shard; None while it is empty."""
+        return self._store.etag(_index_key(number))
+
+
+def _definition_key(digest: str) -> str:
+    return f"definitions/{digest}.json"
+
+
+def _index_key(number: int) -> str:
+    if not 0 <= number < SHARDS:
+        raise InvalidName(f"There is no shard {number}.", hint=f"Shards are 0 to {SHARDS - 1}.", target=str(number))
+    return f"index/{number:02x}.json"
+
+
+def _index_json(digests: set[str]) -> bytes:
+    return canonical_json({"definitions": sorted(digests)})
+
+
+def _index_entries(key: str, data: bytes | None) -> list[str]:
+    if data is None:
+        return []
+    try:
+        digests = json.loads(data)["definitions"]
+        if all(_DIGEST16.fullmatch(digest) for digest in digests):
+            return sorted(digests)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise IntegrityError(
+        f"The index {key!r} of pipeline definitions was altered and cannot be read.",
+        hint="Restore it from a backup, or write the names of the definitions of its shard into it again.",
+        target=key,
+    )
+
+
+def _altered(key: str) -> IntegrityError:
+    return IntegrityError(
+        f"The definition {key!r} was altered: its content does not have its digest.",
+        hint="Delete it from the store and submit the pipeline again.",
+        target=key,
+    )

@@ -1,0 +1,132 @@
+"""Definitions: immutable, verified, and listed for the DAG bundle."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from airloom.errors import IntegrityError, InvalidName, NotFound
+from airloom.graph.canonical import canonical_json, digest_bytes
+from airloom.graph.model import Definition
+from airloom.storage.definitions import SHARDS, DefinitionStore, dag_id, digest16, digest16_of_dag_id, shard_of
+from airloom.storage.local import LocalStore
+from tests.support.builders import a_graph, a_step
+
+
+def a_definition(**changes: Any) -> Definition:
+    fields: dict[str, Any] = {
+        "workspace": "lab",
+        "experiment": "demo",
+        "store": "file:///srv/airloom",
+        "default_datastore": "blob",
+        "graph": a_graph(a_step("train")),
+    }
+    return Definition(**{**fields, **changes})
+
+
+@pytest.fixture
+def definitions(store: LocalStore) -> DefinitionStore:
+    return DefinitionStore(store)
+
+
+def listed(definitions: DefinitionStore) -> list[str]:
+    return sorted(digest for number in range(SHARDS) for digest in definitions.shard(number))
+
+
+def test_a_definition_is_found_by_its_digest(definitions: DefinitionStore, store: LocalStore) -> None:
+    digest = definitions.put(a_definition())
+    assert digest == digest16(a_definition())
+    assert definitions.get(digest) == a_definition()
+    assert definitions.shard(shard_of(digest)) == [digest]
+    assert sorted(store.list()) == [f"definitions/{digest}.json", f"index/{int(digest[:2], 16) % 16:02x}.json"]
+
+
+def test_putting_it_again_changes_nothing(definitions: DefinitionStore) -> None:
+    digest = definitions.put(a_definition())
+    etag = definitions.shard_etag(shard_of(digest))
+    assert definitions.put(a_definition()) == digest
+    assert definitions.shard_etag(shard_of(digest)) == etag
+
+
+def test_only_the_index_of_its_own_shard_changes(definitions: DefinitionStore) -> None:
+    before = [definitions.shard_etag(number) for number in range(SHARDS)]
+    assert before == [None] * SHARDS
+    digest = definitions.put(a_definition())
+    after = [definitions.shard_etag(number) for number in range(SHARDS)]
+    assert [number for number in range(SHARDS) if after[number] is not None] == [shard_of(digest)]
+
+
+def test_many_at_once_are_all_listed(definitions: DefinitionStore) -> None:
+    many = [a_definition(experiment=f"e{number}") for number in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        digests = list(pool.map(definitions.put, many))
+    assert listed(definitions) == sorted(digests)
+    assert len({shard_of(digest) for digest in digests}) > 8
+
+
+def test_a_put_that_was_cut_off_before_the_index_is_completed_by_the_next(
+    definitions: DefinitionStore, store: LocalStore
+) -> None:
+    digest = definitions.put(a_definition())
+    store.delete(f"index/{shard_of(digest):02x}.json")
+    definitions.put(a_definition())
+    assert listed(definitions) == [digest]
+
+
+def test_an_altered_definition_is_found(definitions: DefinitionStore, store: LocalStore) -> None:
+    digest = definitions.put(a_definition())
+    key = f"definitions/{digest}.json"
+    store.put(key, store.get(key).replace(b"demo", b"demx"))
+    with pytest.raises(IntegrityError, match=f"'{key}' was altered: its content does not have its digest"):
+        definitions.get(digest)
+    with pytest.raises(IntegrityError, match=f"'{key}' was altered"):
+        definitions.put(a_definition())
+
+
+def test_a_definition_of_another_version_is_refused(definitions: DefinitionStore, store: LocalStore) -> None:
+    data = canonical_json({**a_definition().model_dump(mode="json"), "format": 2})
+    digest = digest_bytes(data)[:16]
+    store.put(f"definitions/{digest}.json", data)
+    with pytest.raises(IntegrityError, match="cannot be read by this version of Airloom: Input should be 1"):
+        definitions.get(digest)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"definitions": [1]}', b'{"definitions": ["../../x"]}'])
+def test_an_altered_index_is_found_and_never_overwritten(
+    definitions: DefinitionStore, store: LocalStore, data: bytes
+) -> None:
+    key = f"index/{shard_of(digest16(a_definition())):02x}.json"
+    store.put(key, data)
+    with pytest.raises(IntegrityError, match=f"index '{key}' .* was altered"):
+        definitions.shard(shard_of(digest16(a_definition())))
+    with pytest.raises(IntegrityError, match=f"index '{key}' .* was altered"):
+        definitions.put(a_definition())
+    assert store.get(key) == data
+
+
+def test_unknown_definitions_and_shards_are_named(definitions: DefinitionStore) -> None:
+    with pytest.raises(NotFound, match=r"no pipeline definition 0123456789abcdef\. Submit the pipeline again"):
+        definitions.get("0123456789abcdef")
+    with pytest.raises(InvalidName, match=r"'\.\./x' is not the digest of a definition"):
+        definitions.get("../x")
+    with pytest.raises(InvalidName, match=r"no shard 16. Shards are 0 to 15\."):
+        definitions.shard(16)
+
+
+def test_the_dag_id_is_readable_and_leads_back(definitions: DefinitionStore) -> None:
+    definition = a_definition(experiment="Größe v1.2 / test")
+    assert re.fullmatch(r"Gr-e-v1\.2-test\.[0-9a-f]{16}", dag_id(definition))
+    assert digest16_of_dag_id(dag_id(definition)) == definitions.put(definition)
+
+
+def test_experiments_whose_names_look_alike_have_dags_of_their_own() -> None:
+    assert dag_id(a_definition(experiment="a b")) != dag_id(a_definition(experiment="a-b"))
+
+
+@pytest.mark.parametrize("other", ["example_dag", "0123456789abcdef", "x.0123456789ABCDEF", "x.0123", "a.b.c"])
+def test_dags_of_others_are_told_apart(other: str) -> None:
+    with pytest.raises(InvalidName, match=f"The DAG '{other}' was not made by Airloom"):
+        digest16_of_dag_id(other)

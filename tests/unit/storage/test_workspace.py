@@ -1,0 +1,136 @@
+"""What the store keeps for one workspace, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airloom.errors import IntegrityError, InvalidName, NotFound, UnsafePath
+from airloom.graph.canonical import digest_bytes
+from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.stat_cache import shared_cache
+from airloom.storage.tree import TreeEntry, TreeManifest
+from airloom.storage.workspace import WorkspaceStore
+
+ATTEMPT = ("run-1", "train", "1")
+
+
+def test_keys_lie_where_the_layout_says(workspace: WorkspaceStore) -> None:
+    digest = "ab" + "0" * 62
+    assert workspace.key("reuse", "leases", "k") == "workspaces/lab/reuse/leases/k"
+    assert workspace.datastore_key("blob") == "workspaces/lab/datastores/blob.json"
+    assert workspace.snapshot_key(digest) == f"workspaces/lab/snapshots/{digest}.json"
+    assert workspace.blob_key(digest) == f"workspaces/lab/blobs/ab/{digest}"
+    assert workspace.artifact_key(*ATTEMPT) == "workspaces/lab/runs/run-1/train/1"
+    assert workspace.artifact_key(*ATTEMPT, "logs/stdout.txt") == "workspaces/lab/runs/run-1/train/1/logs/stdout.txt"
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "/"])
+def test_a_workspace_name_cannot_reach_into_another(workspace: WorkspaceStore, name: str) -> None:
+    with pytest.raises(InvalidName, match="cannot be the name of a workspace"):
+        WorkspaceStore(workspace.store, name)
+
+
+def test_without_a_cache_of_its_own_it_uses_the_shared_one(workspace: WorkspaceStore) -> None:
+    assert WorkspaceStore(workspace.store, "other").cache is shared_cache()
+
+
+# --- datastores -----------------------------------------------------------------------------------------------------
+
+
+def test_a_datastore_is_found_by_its_name(workspace: WorkspaceStore, tmp_path: Path) -> None:
+    config = DatastoreConfig(name="blob", root=str(tmp_path / "blob"))
+    workspace.put_datastore(config)
+    assert workspace.datastores() == {"blob": config}
+    assert workspace.datastore("blob").config == config
+    assert workspace.datastore("blob").local_path("a") == tmp_path / "blob" / "a"
+
+
+def test_an_unknown_datastore_is_answered_with_those_that_exist(workspace: WorkspaceStore) -> None:
+    with pytest.raises(NotFound, match=r"'lab' has no datastore 'blob'. It has: none\."):
+        workspace.datastore("blob")
+    for name in ("workspaceblobstore", "raw"):
+        workspace.put_datastore(DatastoreConfig(name=name, root="/srv"))
+    with pytest.raises(NotFound, match=r"Did you mean 'workspaceblobstore'\? It has: raw, workspaceblobstore\."):
+        workspace.datastore("workspaceblob")
+
+
+def test_a_deleted_datastore_keeps_its_data(workspace: WorkspaceStore, tmp_path: Path) -> None:
+    (tmp_path / "blob").mkdir()
+    workspace.put_datastore(DatastoreConfig(name="blob", root=str(tmp_path / "blob")))
+    workspace.delete_datastore("blob")
+    workspace.delete_datastore("blob")
+    assert workspace.datastores() == {}
+    assert (tmp_path / "blob").is_dir()
+
+
+def test_an_altered_datastore_configuration_is_named(workspace: WorkspaceStore) -> None:
+    workspace.store.put(workspace.datastore_key("blob"), b'{"name": "blob", "root": "relative"}')
+    with pytest.raises(IntegrityError, match=r"'workspaces/lab/datastores/blob\.json' cannot be read: .*absolute"):
+        workspace.datastore("blob")
+
+
+def test_the_default_folder_of_a_datastore_lies_in_the_store(workspace: WorkspaceStore) -> None:
+    assert workspace.default_datastore_root("blob") == workspace.store.local_path("workspaces/lab/data/blob")
+    with pytest.raises(InvalidName, match="name of a datastore"):
+        workspace.default_datastore_root("../x")
+
+
+# --- blobs and snapshots --------------------------------------------------------------------------------------------
+
+
+def test_blobs_are_stored_only_under_their_own_digest(workspace: WorkspaceStore, tmp_path: Path) -> None:
+    digest = digest_bytes(b"content")
+    (tmp_path / "file").write_bytes(b"other")
+    with pytest.raises(IntegrityError, match=f"Content sent as {digest} has the digest"):
+        workspace.put_blob(digest, b"other")
+    with pytest.raises(IntegrityError, match="it was changed meanwhile"):
+        workspace.put_blob(digest, tmp_path / "file")
+    assert workspace.missing_blobs([digest, digest]) == [digest]
+    workspace.put_blob(digest, b"content")
+    assert workspace.missing_blobs([digest]) == []
+    with pytest.raises(InvalidName, match=r"'\.\./\.\./x' is not a digest"):
+        workspace.missing_blobs(["../../x"])
+
+
+def test_a_snapshot_without_all_its_files_is_refused(workspace: WorkspaceStore) -> None:
+    entries = [TreeEntry(path=name, size=1, digest=digest_bytes(name.encode())) for name in "ab"]
+    manifest = TreeManifest(entries=tuple(entries))
+    workspace.put_blob(entries[0].digest, b"a")
+    with pytest.raises(NotFound, match=r"1 of its files are not in the store, among them 'b'\. Upload"):
+        workspace.put_snapshot(manifest)
+    workspace.put_blob(entries[1].digest, b"b")
+    assert workspace.put_snapshot(manifest) == workspace.put_snapshot(manifest) == manifest.digest
+    assert workspace.snapshot(manifest.digest) == manifest
+
+
+# --- artifacts ------------------------------------------------------------------------------------------------------
+
+
+def test_artifacts_of_an_attempt_are_listed_by_name(workspace: WorkspaceStore, tmp_path: Path) -> None:
+    (tmp_path / "m").write_text("model")
+    workspace.write_artifact(*ATTEMPT, "outputs/model.pkl", tmp_path / "m")
+    workspace.write_artifact(*ATTEMPT, "logs/stdout.txt", b"hello")
+    workspace.write_artifact("run-1", "train", "10", "logs/stdout.txt", b"other attempt")
+    assert workspace.list_artifacts(*ATTEMPT) == ["logs/stdout.txt", "outputs/model.pkl"]
+    with workspace.open_artifact(*ATTEMPT, "logs/stdout.txt") as stream:
+        assert stream.read() == b"hello"
+
+
+def test_an_artifact_may_be_written_through_its_path(workspace: WorkspaceStore) -> None:
+    path = workspace.artifact_path(*ATTEMPT, "logs/job.txt")
+    assert path is not None
+    path.parent.mkdir(parents=True)
+    path.write_text("growing")
+    assert workspace.list_artifacts(*ATTEMPT) == ["logs/job.txt"]
+
+
+def test_missing_and_unsafe_artifacts(workspace: WorkspaceStore) -> None:
+    with pytest.raises(NotFound, match="runs/run-1/train/1/none"):
+        workspace.open_artifact(*ATTEMPT, "none")
+    with pytest.raises(UnsafePath, match=r"contains '\.\.'"):
+        workspace.open_artifact(*ATTEMPT, "../../../datastores/blob.json")
+    with pytest.raises(InvalidName, match="cannot be the name of a run"):
+        workspace.list_artifacts("..", "train", "1")
+    assert workspace.list_artifacts(*ATTEMPT) == []
