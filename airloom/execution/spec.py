@@ -1,0 +1,115 @@
+"""From a step of a definition to what the runner must be told: names replaced by values, ports by places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from airloom.execution.step import RunInfo
+from airloom.graph.model import (
+    Argument,
+    DataSource,
+    Definition,
+    InputPort,
+    LiteralValue,
+    OutputPort,
+    ParameterValue,
+    PathSource,
+    Scalar,
+    Step,
+    TabularSource,
+)
+from airloom.graph.results import OutputRef, StepResult
+from airloom.reuse.workspace import ReuseWorkspace, bound_data
+from airloom.runner.spec import ResolvedArgument, StagedInput, StagedOutput, StepSpec, TabularOptions
+
+
+def make_spec(
+    step: Step, definition: Definition, run: RunInfo, attempt: str, results: Mapping[str, StepResult]
+) -> StepSpec:
+    """What the runner must know to run one attempt of a step, all of whose upstream results are known."""
+    workspace = ReuseWorkspace.open(definition.store, definition.workspace)
+    return StepSpec(
+        store=definition.store,
+        workspace=definition.workspace,
+        experiment=definition.experiment,
+        run_id=run.run_id,
+        step_id=step.id,
+        step_name=step.name,
+        attempt=attempt,
+        snapshot=step.settings.snapshot,
+        script_name=step.settings.script_name,
+        arguments=tuple(_resolve(argument, run.parameters) for argument in step.arguments),
+        environment_variables={
+            f"AML_PARAMETER_{_variable(name)}": str(_resolve_literal(value, run.parameters))
+            for name, value in step.params.items()
+        },
+        environment=step.settings.environment,
+        inputs=tuple(_staged_input(port, definition, run, results, workspace) for port in step.inputs),
+        outputs=tuple(_staged_output(port, step, definition, run, attempt) for port in step.outputs),
+        timeout_seconds=step.timeout_seconds,
+        pipeline_parameters=dict(run.parameters),
+    )
+
+
+def _resolve(argument: Argument, parameters: Mapping[str, Any]) -> ResolvedArgument:
+    if isinstance(argument, LiteralValue | ParameterValue):
+        return LiteralValue(value=_resolve_literal(argument, parameters))
+    return argument
+
+
+def _resolve_literal(value: LiteralValue | ParameterValue, parameters: Mapping[str, Any]) -> Scalar:
+    if isinstance(value, LiteralValue):
+        return value.value
+    resolved: Scalar = parameters[value.parameter]
+    return resolved
+
+
+def _variable(name: str) -> str:
+    """The name as part of an environment variable, as v1 made it: other characters become underscores."""
+    return re.sub(r"\W", "_", name, flags=re.ASCII)
+
+
+def _staged_input(
+    port: InputPort,
+    definition: Definition,
+    run: RunInfo,
+    results: Mapping[str, StepResult],
+    workspace: ReuseWorkspace,
+) -> StagedInput:
+    bound = bound_data(port, definition.graph, run.parameters, results)
+    place = _place_of_output(bound) if isinstance(bound, OutputRef) else _place_of_source(bound, workspace)
+    return StagedInput(
+        name=port.name, mode=port.mode, path_on_compute=port.path_on_compute, overwrite=port.overwrite, **place
+    )
+
+
+def _place_of_output(output: OutputRef) -> dict[str, Any]:
+    return {"kind": "path", "paths": ({"datastore": output.datastore, "path": output.path},), "digest": output.digest}
+
+
+def _place_of_source(source: DataSource, workspace: ReuseWorkspace) -> dict[str, Any]:
+    locations = (source.location,) if isinstance(source, PathSource) else source.locations
+    place: dict[str, Any] = {
+        "kind": source.kind,
+        "paths": locations,
+        "digest": workspace.source_digest(source),
+    }
+    if isinstance(source, TabularSource):
+        place["tabular"] = TabularOptions(**source.model_dump(exclude={"kind", "locations"}))
+    return place
+
+
+def _staged_output(port: OutputPort, step: Step, definition: Definition, run: RunInfo, attempt: str) -> StagedOutput:
+    path = f"azureml/{run.run_id}/{step.id}/{attempt}/{port.name}"
+    if port.destination is not None:
+        path = port.destination.replace("{run-id}", run.run_id).replace("{output-name}", port.name)
+    return StagedOutput(
+        name=port.name,
+        datastore=port.datastore or definition.default_datastore,
+        path=path,
+        is_directory=port.is_directory,
+        path_on_compute=port.path_on_compute,
+        overwrite=port.overwrite,
+    )

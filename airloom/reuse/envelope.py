@@ -1,0 +1,27 @@
+"""JSON objects that prove their own integrity: the body travels with its digest."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airloom.errors import IntegrityError
+from airloom.graph.canonical import canonical_json, digest_value
+
+
+def seal(body: dict[str, Any]) -> bytes:
+    """The bytes to store for `body`."""
+    return canonical_json({"body": body, "digest": digest_value(body)})
+
+
+def unseal(data: bytes, what: str) -> dict[str, Any]:
+    """The body of sealed bytes. Raises IntegrityError, naming `what`, if they were truncated or altered."""
+    try:
+        envelope = json.loads(data)
+        body, digest = envelope["body"], envelope["digest"]
+        intact = digest_value(body) == digest
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(f"{what} is truncated or is not JSON.", target=what) from error
+    if not intact:
+        raise IntegrityError(f"{what} was altered: its content does not have the digest it carries.", target=what)
+    return dict(body)

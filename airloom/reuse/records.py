@@ -1,0 +1,164 @@
+"""Reuse records: what was computed for a key, and where it lies.
+
+A record is written last, put-if-absent, after all its outputs are published: whoever sees a record may trust that
+the outputs were whole. It is believed only if it is intact itself and every output still has the recorded digest;
+otherwise it is dropped and the step runs again. Corruption is never an error for the user, and never reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from airloom.errors import AirloomError, IntegrityError, NotFound
+from airloom.graph.canonical import digest_value
+from airloom.graph.model import Model
+from airloom.graph.results import Origin, OutputRef
+from airloom.reuse.envelope import seal, unseal
+from airloom.storage.object_store import ObjectStore
+
+HISTORY_LENGTH = 20
+"""How many attempts of a step are remembered for explanations."""
+
+DigestOf = Callable[[str, str], str]
+"""(datastore, path) -> digest of what lies there now. Raises NotFound."""
+
+
+class Record(Model):
+    """One successful attempt of a step: its key with named parts, and its outputs."""
+
+    format: Literal[1] = 1
+    key: str
+    parts: dict[str, Any]
+    outputs: dict[str, OutputRef]
+    origin: Origin
+    step_name: str
+    created_at: str
+
+
+class PipelineRecord(Model):
+    """A whole pipeline of which nothing had to run: the record key and the outputs of each step."""
+
+    format: Literal[1] = 1
+    key: str
+    steps: dict[str, Record]
+
+
+class LostRecord(Exception):
+    """A record that exists but cannot be believed. `cause` says why, in words for the user."""
+
+    def __init__(self, cause: str, *, output_lost: bool) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.output_lost = output_lost
+
+
+class RecordStore:
+    """The reuse records of one workspace, below `prefix` in an object store."""
+
+    def __init__(self, store: ObjectStore, prefix: str) -> None:
+        self._store = store
+        self._prefix = prefix.rstrip("/")
+
+    def find(self, key: str, digest_of: DigestOf) -> Record | None:
+        """The record of a key, proven: intact, and all outputs are what they were. None if there is none.
+
+        Raises LostRecord if there is one that cannot be believed; it has been dropped then.
+        """
+        path = self._record_path(key)
+        try:
+            record = self._read(path, key)
+            if record is not None:
+                verify_outputs(record.outputs, digest_of)
+            return record
+        except LostRecord:
+            self._store.delete(path)
+            raise
+
+    def add(self, record: Record, *, replace: bool = False) -> bool:
+        """Publish a record. False if another attempt's record is there already and `replace` is not set."""
+        data = seal(record.model_dump(mode="json"))
+        path = self._record_path(record.key)
+        if replace:
+            self._store.put(path, data)
+            return True
+        return self._store.put_if_absent(path, data)
+
+    def remember(self, record: Record) -> None:
+        """Keep a record for explanations, even after the record itself was dropped or replaced."""
+        folder = self._history_folder(record.step_name)
+        self._store.put(f"{folder}/{record.created_at}-{record.key[:16]}.json", seal(record.model_dump(mode="json")))
+        for old in sorted(self._store.list(folder + "/"))[:-HISTORY_LENGTH]:
+            self._store.delete(old)
+
+    def history(self, step_name: str) -> list[Record]:
+        """The remembered attempts of all steps with this name, newest first; unreadable ones are left out."""
+        records = []
+        for path in sorted(self._store.list(self._history_folder(step_name) + "/"), reverse=True):
+            try:
+                record = self._read(path, None)
+            except LostRecord:
+                continue
+            if record is not None:
+                records.append(record)
+        return records
+
+    def find_pipeline(self, key: str, digest_of: DigestOf) -> PipelineRecord | None:
+        """The record of a whole pipeline, proven like single records; None if there is none to be believed."""
+        path = self._pipeline_path(key)
+        try:
+            record = PipelineRecord.model_validate(unseal(self._store.get(path), path))
+            if record.key != key:
+                raise LostRecord("It belongs to another key.", output_lost=False)
+            for step in record.steps.values():
+                verify_outputs(step.outputs, digest_of)
+            return record
+        except NotFound:
+            return None
+        except (IntegrityError, ValidationError, LostRecord):
+            self._store.delete(path)
+            return None
+
+    def add_pipeline(self, record: PipelineRecord) -> None:
+        """Publish the record of a whole pipeline; one that is there already is left alone."""
+        self._store.put_if_absent(self._pipeline_path(record.key), seal(record.model_dump(mode="json")))
+
+    def _read(self, path: str, key: str | None) -> Record | None:
+        try:
+            record = Record.model_validate(unseal(self._store.get(path), "The reuse record"))
+        except NotFound:
+            return None
+        except IntegrityError as error:
+            raise LostRecord(error.message, output_lost=False) from error
+        except ValidationError as error:
+            raise LostRecord(
+                "The reuse record is of a format this version does not know.", output_lost=False
+            ) from error
+        if key is not None and record.key != key:
+            raise LostRecord("The reuse record belongs to another key.", output_lost=False)
+        return record
+
+    def _record_path(self, key: str) -> str:
+        return f"{self._prefix}/records/{key[:2]}/{key}.json"
+
+    def _pipeline_path(self, key: str) -> str:
+        return f"{self._prefix}/pipelines/{key[:2]}/{key}.json"
+
+    def _history_folder(self, step_name: str) -> str:
+        return f"{self._prefix}/history/{digest_value(step_name)[:32]}"
+
+
+def verify_outputs(outputs: Mapping[str, OutputRef], digest_of: DigestOf) -> None:
+    """Check that every output still is what was recorded. Raises LostRecord naming the output that is not."""
+    for port, output in outputs.items():
+        where = f"output {port!r} at {output.path} on datastore {output.datastore!r}"
+        try:
+            found = digest_of(output.datastore, output.path)
+        except NotFound as error:
+            raise LostRecord(f"Its {where} no longer exists.", output_lost=True) from error
+        except AirloomError as error:
+            raise LostRecord(f"Its {where} cannot be read: {error}", output_lost=True) from error
+        if found != output.digest:
+            raise LostRecord(f"Its {where} was altered since.", output_lost=True)

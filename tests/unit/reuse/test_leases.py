@@ -1,0 +1,132 @@
+"""One live run computes a key; the others wait for its record. A dead owner holds nobody off."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from airloom.execution import Busy
+from airloom.graph.results import Reason
+from airloom.reuse.leases import LEASE_SECONDS, LeaseStore, Owner
+from airloom.storage.object_store import ObjectStore, open_store
+from tests.support.builders import a_graph, a_step
+from tests.support.in_process import DATASTORE, InProcessRun, Workbench
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return open_store(f"file://{tmp_path / 'leases'}")
+
+
+@pytest.fixture
+def leases(store: ObjectStore) -> LeaseStore:
+    return LeaseStore(store, "reuse")
+
+
+def an_owner(run_id: str = "run-1") -> Owner:
+    return Owner.of_this_process(run_id, "train", "1-a")
+
+
+def test_a_held_lease_is_refused_to_others_until_released(leases: LeaseStore) -> None:
+    lease = leases.acquire("k", an_owner())
+    assert lease is not None
+    with lease:
+        assert leases.holder("k") == an_owner()
+        assert leases.acquire("k", an_owner("run-2")) is None
+    assert leases.holder("k") is None
+    assert leases.acquire("k", an_owner("run-2")) is not None
+
+
+def test_the_lease_of_a_dead_process_is_void_at_once(leases: LeaseStore) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    owner = an_owner().model_copy(update={"pid": process.pid, "started": _start_time(process.pid)})
+    assert leases.acquire("k", owner) is not None
+    assert leases.acquire("k", an_owner("run-2")) is None
+    process.kill()
+    process.wait()
+    assert leases.holder("k") is None
+    assert leases.acquire("k", an_owner("run-2")) is not None
+
+
+def _start_time(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+def test_a_lease_of_another_host_runs_out(leases: LeaseStore, store: ObjectStore) -> None:
+    elsewhere = an_owner().model_copy(update={"host": "elsewhere"})
+    assert leases.acquire("k", elsewhere) is not None
+    assert leases.acquire("k", an_owner("run-2")) is None
+    lease = json.loads(store.get("reuse/leases/k"))
+    assert LEASE_SECONDS / 2 < lease["expires_at"] - time.time() <= LEASE_SECONDS
+    store.put("reuse/leases/k", json.dumps({**lease, "expires_at": time.time() - 1}).encode())
+    assert leases.acquire("k", an_owner("run-2")) is not None
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"owner": 1}'])
+def test_an_unreadable_lease_holds_nobody_off(leases: LeaseStore, store: ObjectStore, damage: bytes) -> None:
+    store.put("reuse/leases/k", damage)
+    assert leases.holder("k") is None
+    assert leases.acquire("k", an_owner()) is not None
+
+
+def test_a_run_waits_for_the_live_run_that_computes_the_same_step(bench: Workbench) -> None:
+    bench.write("raw.txt", "data")
+    graph = a_graph(a_step("train", reads=["raw"]), sources={"raw": f"{DATASTORE}/raw.txt"})
+    step = graph.step("train")
+    other = InProcessRun(bench, graph, {"train": lambda texts: "model"})
+
+    def train(texts: dict[str, str]) -> str:
+        with pytest.raises(Busy, match=f"Run {first.info.run_id} is computing the same step"):
+            other.execute(step)
+        return "model"
+
+    first = InProcessRun(bench, graph, {"train": train})
+    first.plan_and_execute()
+    other.plan_and_execute()
+    assert other.executed == []
+
+    late = InProcessRun(bench, graph, {})
+    late.info = dataclasses.replace(late.info, started_at="2000-01-01")
+    result = late.execute(step)
+    assert result.explanation is not None
+    assert result.explanation.reason == Reason.SHARED
+
+
+def test_the_plan_waits_when_all_that_could_start_is_being_computed(bench: Workbench) -> None:
+    bench.write("raw.txt", "data")
+    graph = a_graph(a_step("train", reads=["raw"]), sources={"raw": f"{DATASTORE}/raw.txt"})
+    seen: list[bool] = []
+
+    def train(texts: dict[str, str]) -> str:
+        other = InProcessRun(bench, graph, {"train": lambda texts: "model"})
+        other.make_plan()
+        seen.append(other.plan.must_wait)
+        return "model"
+
+    bench.run(graph, {"train": train})
+    assert seen == [True]
+
+
+def test_the_loser_of_a_race_discards_its_work_and_takes_the_winners(bench: Workbench) -> None:
+    """Both compute, as after a lost lease: the record is put if absent, so one result counts for both."""
+    bench.write("raw.txt", "data")
+    graph = a_graph(a_step("train", reads=["raw"]), sources={"raw": f"{DATASTORE}/raw.txt"})
+    winner = InProcessRun(bench, graph, {"train": lambda texts: "the winner's model"})
+
+    def train(texts: dict[str, str]) -> str:
+        for lease in bench.storage.store.list(bench.storage.key("reuse", "leases")):
+            bench.storage.store.delete(lease)
+        winner.plan_and_execute()
+        return "the loser's model"
+
+    loser = bench.run(graph, {"train": train})
+    assert winner.executed == loser.executed == ["train"]
+    assert loser.results["train"].outputs == winner.results["train"].outputs
+    assert loser.results["train"].status == "reused"
+    assert list((bench.data / "azureml" / loser.info.run_id).rglob("out")) == []
