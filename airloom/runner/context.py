@@ -1,0 +1,67 @@
+"""The run folder: how the runner and the stand-in, which lives in the script's interpreter, tell each other things."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from airloom.runner.failures import ScriptFailed
+from airloom.runner.inputs import ReadyInput
+from airloom.runner.outputs import OpenOutput
+from airloom.runner.spec import StepSpec
+from airloom.runner.variables import RESOURCE_GROUP, SUBSCRIPTION
+
+CONTEXT = "context.json"
+EVENTS = "run.jsonl"
+
+
+def write_context(
+    spec: StepSpec,
+    run_folder: Path,
+    working_folder: Path,
+    inputs: Iterable[ReadyInput],
+    outputs: Iterable[OpenOutput],
+) -> None:
+    """Write down what `Run.get_context()` tells the script."""
+    context = {
+        "run_id": spec.step_run_id,
+        "root_run_id": spec.run_id,
+        "step_id": spec.step_id,
+        "step_name": spec.step_name,
+        "attempt": spec.attempt,
+        "experiment": spec.experiment,
+        "workspace": spec.workspace,
+        "subscription_id": SUBSCRIPTION,
+        "resource_group": RESOURCE_GROUP,
+        "working_directory": str(working_folder),
+        "parameters": spec.pipeline_parameters,
+        "inputs": [_input(ready) for ready in inputs],
+        "outputs": {output.spec.name: str(output.path) for output in outputs},
+    }
+    (run_folder / CONTEXT).write_text(json.dumps(context), encoding="utf-8")
+
+
+def check_not_marked_failed(spec: StepSpec, run_folder: Path) -> None:
+    """Raise ScriptFailed if the script called `Run.fail()`, even if it then ended as if all were well."""
+    try:
+        events = (run_folder / EVENTS).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    for event in map(json.loads, events):
+        if event["event"] == "fail" and event["run"] == spec.step_run_id:
+            details = event["value"]["details"] or "no details"
+            raise ScriptFailed(
+                f"The script of step {spec.step_name!r} marked its run as failed: {details}.",
+                reason="failed",
+                exit_code=0,
+                target=spec.step_name,
+            )
+
+
+def _input(ready: ReadyInput) -> dict[str, object]:
+    return {
+        **ready.spec.model_dump(mode="json", include={"name", "mode", "kind", "digest", "tabular"}),
+        "path": str(ready.path),
+        "files": [[name, str(path)] for name, path in ready.files.items()],
+    }
