@@ -1,0 +1,39 @@
+"""Data as steps see it: datastores, references to files on them, datasets, and outputs.
+
+Names are those of `azureml.data`. They are imported on first use, so importing this package is cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airloom._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from airloom.data.data_reference import DataReference
+    from airloom.data.datapath import DataPath
+    from airloom.data.dataset_consumption_config import DatasetConsumptionConfig
+    from airloom.data.file_dataset import FileDataset
+    from airloom.data.output_dataset_config import OutputFileDatasetConfig
+    from airloom.data.tabular_dataset import TabularDataset
+
+__all__ = [
+    "DataPath",
+    "DataReference",
+    "DatasetConsumptionConfig",
+    "FileDataset",
+    "OutputFileDatasetConfig",
+    "TabularDataset",
+]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "DataPath": "airloom.data.datapath",
+        "DataReference": "airloom.data.data_reference",
+        "DatasetConsumptionConfig": "airloom.data.dataset_consumption_config",
+        "FileDataset": "airloom.data.file_dataset",
+        "OutputFileDatasetConfig": "airloom.data.output_dataset_config",
+        "TabularDataset": "airloom.data.tabular_dataset",
+    },
+)

@@ -1,0 +1,112 @@
+"""Datasets of files, whatever is in them."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from typing import Any
+
+from airloom.core._compat import not_yet
+from airloom.data import _transfer
+from airloom.data.abstract_dataset import AbstractDataset, DatasetFile
+from airloom.data.dataset_consumption_config import DatasetConsumptionConfig
+from airloom.exceptions import AlreadyExistsException, UserErrorException
+from airloom.graph.model import FilesSource
+
+
+class FileDataset(AbstractDataset):
+    """The files that match one or more paths on datastores."""
+
+    def to_path(self) -> list[str]:
+        """The paths of the files within the dataset, each with a leading slash."""
+        return [f"/{file.relative}" for file in self._files()]
+
+    def download(
+        self, target_path: str | None = None, overwrite: bool = False, ignore_not_found: bool = False
+    ) -> list[str]:
+        """Copy the files into a local folder (default: a new temporary one) and return their local paths.
+
+        A file that is there already is an error unless `overwrite` is True; a dataset without files is one unless
+        `ignore_not_found` is True.
+        """
+        try:
+            files = self._files()
+        except UserErrorException:
+            if ignore_not_found:
+                return []
+            raise
+        folder = target_path or tempfile.mkdtemp(prefix="airloom-dataset-")
+        return _download(files, folder, overwrite)
+
+    def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
+        """The dataset as input of a step, which gets the path of a folder with the files."""
+        return self.as_named_input(self._input_name()).as_mount(path_on_compute)
+
+    def as_download(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
+        """The dataset as input of a step, which gets the path of a folder with copies of the files."""
+        return self.as_named_input(self._input_name()).as_download(path_on_compute)
+
+    def as_hdfs(self) -> DatasetConsumptionConfig:
+        """Raises UserErrorException: there are no Spark pools to read with."""
+        raise not_yet("The HDFS mode of inputs", "Use as_mount() or as_download().")
+
+    def take(self, count: int) -> FileDataset:
+        """A dataset of the first `count` files that match now."""
+        return self._of(self._files()[: _count(count)])
+
+    def skip(self, count: int) -> FileDataset:
+        """A dataset of all files that match now but the first `count`."""
+        return self._of(self._files()[_count(count) :])
+
+    def take_sample(self, probability: float, seed: int | None = None) -> FileDataset:
+        """A dataset of the files that match now, each taken with this probability; a seed makes it repeatable."""
+        _check_fraction(probability, "probability")
+        chance = random.Random(seed)
+        return self._of([file for file in self._files() if chance.random() < probability])
+
+    def random_split(self, percentage: float, seed: int | None = None) -> tuple[FileDataset, FileDataset]:
+        """Two datasets that share out the files that match now, the first with about this fraction of them."""
+        _check_fraction(percentage, "percentage")
+        chance = random.Random(seed)
+        first: list[DatasetFile] = []
+        second: list[DatasetFile] = []
+        for file in self._files():
+            (first if chance.random() < percentage else second).append(file)
+        return self._of(first), self._of(second)
+
+    def _of(self, files: list[DatasetFile]) -> FileDataset:
+        if not files:
+            raise UserErrorException(f"No file of {self!r} is left, and a dataset needs at least one.")
+        return FileDataset(tuple(file.place for file in files))
+
+    def _to_source(self) -> FilesSource:
+        return FilesSource(locations=tuple(path.location for path in self._paths))
+
+
+def _download(files: list[DatasetFile], folder: str, overwrite: bool) -> list[str]:
+    paths: list[str] = []
+    by_datastore: dict[str, list[DatasetFile]] = {}
+    for file in files:
+        by_datastore.setdefault(file.place.datastore.name, []).append(file)
+    for group in by_datastore.values():
+        places: list[tuple[dict[str, Any], str]] = [
+            ({"path": file.place.path, "size": file.size}, file.relative) for file in group
+        ]
+        copied = _transfer.fetch(group[0].place.datastore, places, folder, overwrite=overwrite, show_progress=False)
+        if len(copied) < len(places):
+            raise AlreadyExistsException(
+                f"{len(places) - len(copied)} file(s) are in {folder!r} already. Pass overwrite=True to replace them."
+            )
+        paths += [str(path) for path in copied]
+    return paths
+
+
+def _count(count: int) -> int:
+    if not isinstance(count, int) or count < 0:
+        raise UserErrorException(f"count must be a number of files, not {count!r}.")
+    return count
+
+
+def _check_fraction(value: float, name: str) -> None:
+    if not 0 <= value <= 1:
+        raise UserErrorException(f"{name} must lie between 0 and 1, not be {value!r}.")
