@@ -1,0 +1,29 @@
+"""Pipelines and their runs: the names of `azureml.pipeline.core`."""
+
+from __future__ import annotations
+
+from airloom.pipeline.core.builder import PipelineData, PipelineStep, StepSequence
+from airloom.pipeline.core.graph import (
+    InputPortBinding,
+    OutputPortBinding,
+    PipelineDataset,
+    PipelineParameter,
+    PortDataReference,
+)
+from airloom.pipeline.core.pipeline import Pipeline
+from airloom.pipeline.core.run import PipelineRun, StepRun, StepRunOutput
+
+__all__ = [
+    "InputPortBinding",
+    "OutputPortBinding",
+    "Pipeline",
+    "PipelineData",
+    "PipelineDataset",
+    "PipelineParameter",
+    "PipelineRun",
+    "PipelineStep",
+    "PortDataReference",
+    "StepRun",
+    "StepRunOutput",
+    "StepSequence",
+]

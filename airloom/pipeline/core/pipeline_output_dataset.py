@@ -1,0 +1,74 @@
+"""Data between steps, seen as a dataset."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from airloom.core._compat import not_yet
+from airloom.exceptions import UserErrorException
+from airloom.pipeline.core._checks import check_port_name
+from airloom.pipeline.core.graph import InputPortBinding
+
+__all__ = ["PipelineOutputAbstractDataset", "PipelineOutputFileDataset"]
+
+
+class PipelineOutputAbstractDataset:
+    """Base of the dataset views of a PipelineData."""
+
+    def __init__(self, pipeline_data: Any) -> None:
+        from airloom.pipeline.core.builder import PipelineData
+
+        if not isinstance(pipeline_data, PipelineData):
+            raise UserErrorException(f"A {type(self).__name__} needs a PipelineData, not {pipeline_data!r}.")
+        self._pipeline_data = pipeline_data
+        self._input_name: str | None = None
+        self._mode = "mount"
+        self._path_on_compute: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the PipelineData."""
+        return str(self._pipeline_data.name)
+
+    @property
+    def input_name(self) -> str | None:
+        """Name that `as_named_input` gave, None without it."""
+        return self._input_name
+
+    def register(self, name: str, create_new_version: bool = True) -> Any:
+        """Raises UserErrorException: registering outputs is not available yet."""
+        raise not_yet(f"Registering the output '{self.name}' as dataset '{name}'", "Register it when the run is done.")
+
+    def as_named_input(self, name: str) -> Any:
+        """A copy that is read under this name."""
+        return self._copy(_input_name=check_port_name(name, f"the input that reads '{self.name}'"))
+
+    def create_input_binding(self) -> InputPortBinding:
+        """The input that this object stands for in a step."""
+        return InputPortBinding(
+            self._input_name or self.name, self._pipeline_data, self._mode, self._path_on_compute, None
+        )
+
+    def _copy(self, **changes: Any) -> Any:
+        other = copy.copy(self)
+        other.__dict__.update(changes)
+        return other
+
+
+class PipelineOutputFileDataset(PipelineOutputAbstractDataset):
+    """A PipelineData as a file dataset, mounted unless asked otherwise. Each method gives a changed copy."""
+
+    def as_mount(self, path_on_compute: str | None = None) -> PipelineOutputFileDataset:
+        """Read it where it lies."""
+        changed: PipelineOutputFileDataset = self._copy(_mode="mount", _path_on_compute=path_on_compute)
+        return changed
+
+    def as_download(self, path_on_compute: str | None = None) -> PipelineOutputFileDataset:
+        """Read a copy of its own."""
+        changed: PipelineOutputFileDataset = self._copy(_mode="download", _path_on_compute=path_on_compute)
+        return changed
+
+    def as_direct(self) -> PipelineOutputFileDataset:
+        """Raises UserErrorException: the output of a step reaches a script as a path only."""
+        raise not_yet(f"Reading the output '{self.name}' in direct mode", "Use as_mount() or as_download().")

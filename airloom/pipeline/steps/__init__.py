@@ -1,0 +1,7 @@
+"""The kinds of steps that a pipeline can be made of."""
+
+from __future__ import annotations
+
+from airloom.pipeline.steps.python_script_step import PythonScriptStep
+
+__all__ = ["PythonScriptStep"]
