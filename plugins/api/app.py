@@ -1,0 +1,61 @@
+"""The FastAPI application: routers, error handlers and the authorised OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from airloom import __version__
+from airloom.plugins.airflow_gateway import AIRFLOW_VERSION, READ
+from airloom.plugins.api import schemas
+from airloom.plugins.api.auth import requires
+from airloom.plugins.api.errors import add_error_handlers
+from airloom.plugins.api.routes import (
+    computes,
+    datastores,
+    experiments,
+    files,
+    graphs,
+    runs,
+    snapshots,
+    steps,
+    workspaces,
+)
+from airloom.plugins.pages.router import router as pages
+
+URL_PREFIX = "/airloom"
+API_PREFIX = "/api/v1"
+RESOURCES = (workspaces, datastores, files, computes, snapshots, experiments, graphs, runs, steps)
+
+_server = APIRouter(tags=["server"])
+
+
+@_server.get(f"{API_PREFIX}/health", summary="Tell that the server answers, and its versions")
+def health(_: None = requires(READ)) -> schemas.Health:
+    """Answers only to a user who may log in, like everything else."""
+    return schemas.Health(version=__version__, airflow_version=AIRFLOW_VERSION)
+
+
+def create_app() -> FastAPI:
+    """The application, to be mounted at URL_PREFIX. Nothing in it answers without a user and a right."""
+    app = FastAPI(
+        title="Airloom",
+        version=__version__,
+        description="Azure-ML-style machine-learning pipelines on Apache Airflow.",
+        openapi_url=None,  # FastAPI's own route asks for no user
+        docs_url=None,
+        redoc_url=None,
+    )
+
+    @app.get("/openapi.json", include_in_schema=False)
+    def openapi(_: None = requires(READ)) -> dict[str, Any]:
+        """The description of this API in the OpenAPI format."""
+        return app.openapi()
+
+    app.include_router(_server)
+    for resource in RESOURCES:
+        app.include_router(resource.router, prefix=API_PREFIX)
+    app.include_router(pages)
+    add_error_handlers(app)
+    return app

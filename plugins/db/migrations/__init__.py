@@ -1,0 +1,1 @@
+"""Alembic migrations of Airloom's tables, run by Airflow's database commands."""
