@@ -1,0 +1,118 @@
+"""The pipeline of a hand-written DAG: collected from its Airloom tasks when one of them runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowFailException
+
+from airloom.errors import AirloomError, InvalidGraph
+from airloom.graph.model import Definition, ParameterDef, ParameterType, PipelineGraph, Step
+from airloom.graph.validate import raise_problems, validate_graph
+from airloom.operators.run_context import run_info
+from airloom.reuse.hashing import parameters_used
+from airloom.storage.object_store import open_store
+from airloom.storage.snapshot import collect, store_snapshot
+from airloom.storage.workspace import WorkspaceStore
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG, Context
+
+    from airloom.execution import RunInfo
+    from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
+    from airloom.operators.step import StepOperator
+
+WORKSPACE = "default"
+DATASTORE = "workspaceblobstore"
+_PARAMETER_TYPES: dict[type, ParameterType] = {bool: "bool", int: "int", float: "float", str: "string"}
+
+
+def store_address() -> str:
+    """The deployment's store, from Airflow's configuration. Raises InvalidGraph if none is set."""
+    address = conf.get("airloom", "store", fallback="")
+    if not address:
+        raise InvalidGraph(
+            "No store is configured for Airloom.",
+            hint="Set [airloom] store in airflow.cfg, or AIRFLOW__AIRLOOM__STORE, to an address like file:///data/airloom.",
+        )
+    return str(address)
+
+
+def definition_and_run(task: SkipIfUnchangedSensor | StepOperator, context: Context) -> tuple[Definition, RunInfo]:
+    """What a task belongs to.
+
+    A fault in the pipeline or the run fails the task for good, since trying again mends neither.
+    """
+    try:
+        definition = task.definition or definition_of(task.dag)
+        return definition, run_info(context, definition)
+    except AirloomError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def definition_of(dag: DAG) -> Definition:
+    """The definition of a hand-written DAG, with the source folders as they are now on this host.
+
+    Raises an AirloomError if the DAG's Airloom tasks make no pipeline that can run.
+    """
+    tasks = _steps(dag)
+    store = store_address()
+    workspace = WorkspaceStore(open_store(store), WORKSPACE)
+    snapshots: dict[str | Path, str] = {}
+    steps = tuple(_step(task, workspace, snapshots) for task in tasks)
+    used = dict.fromkeys(name for step in steps for name in parameters_used(step) if name in dag.params)
+    graph = PipelineGraph(
+        description=dag.description or "",
+        parameters=tuple(_parameter(name, dag.params.dump()[name]) for name in used),
+        sources={name: source for task in tasks for name, source in task.sources.items()},
+        steps=steps,
+    )
+    raise_problems(validate_graph(graph, datastores=list(workspace.datastores()), computes=()))
+    return Definition(workspace=WORKSPACE, experiment=dag.dag_id, store=store, default_datastore=DATASTORE, graph=graph)
+
+
+def steps_after_other_tasks(sensor: SkipIfUnchangedSensor) -> set[str]:
+    """The steps that run after tasks of other kinds which the sensor does not wait for.
+
+    Such a task may still change what these steps read, so nothing can be said of them before it has run.
+    """
+    if sensor.definition is not None:
+        return set()
+    settled = sensor.get_flat_relative_ids(upstream=True) | {sensor.task_id}
+    steps = {task.task_id: task for task in _steps(sensor.dag)}
+    return {
+        task_id for task_id, task in steps.items() if task.get_flat_relative_ids(upstream=True) - steps.keys() - settled
+    }
+
+
+def _steps(dag: DAG) -> list[StepOperator]:
+    from airloom.operators.step import StepOperator
+
+    return [task for task in dag.tasks if isinstance(task, StepOperator)]
+
+
+def _step(task: StepOperator, workspace: WorkspaceStore, snapshots: dict[str | Path, str]) -> Step:
+    folder = task.source_directory
+    if folder is None:
+        raise InvalidGraph(f"Task {task.task_id!r} needs a source_directory.", target=task.task_id)
+    if folder not in snapshots:
+        manifest = collect(Path(folder))
+        store_snapshot(workspace, manifest, Path(folder))
+        snapshots[folder] = manifest.digest
+    settings = task.step.settings.model_copy(update={"snapshot": snapshots[folder]})
+    before = task.upstream_task_ids & {step.task_id for step in _steps(task.dag)}
+    return task.step.model_copy(update={"settings": settings, "run_after": tuple(sorted(before))})
+
+
+def _parameter(name: str, value: Any) -> ParameterDef:
+    kind = _PARAMETER_TYPES.get(type(value))
+    if kind is None:
+        raise InvalidGraph(
+            f"DAG param {name!r} is an argument of a step, so its default must be a number, a text, true or false, "
+            f"not {value!r}.",
+            hint="Give it such a default, or pass it to another kind of task.",
+            target=name,
+        )
+    return ParameterDef(name=name, type=kind, default=value)

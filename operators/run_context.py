@@ -1,0 +1,57 @@
+"""What a task learns from Airflow's context, turned into the terms of a pipeline run."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from airloom.errors import InvalidGraph
+from airloom.execution import RunInfo, utc_now
+from airloom.graph.canonical import digest_value
+from airloom.graph.model import Definition, ReuseMode
+from airloom.storage.paths import slug
+
+REUSE_PARAM = "airloom.reuse"
+"""DAG param that carries the reuse mode of a run, beside the pipeline's own parameters."""
+
+REUSE_MODES: tuple[ReuseMode, ...] = ("auto", "off", "refresh")
+
+
+def run_info(context: Mapping[str, Any], definition: Definition) -> RunInfo:
+    """The run that a task belongs to. Parameter values keep the types they were submitted with."""
+    given = dict(context["params"])
+    reuse = given.pop(REUSE_PARAM, "auto")
+    if reuse not in REUSE_MODES:
+        raise InvalidGraph(f"{REUSE_PARAM} must be one of {', '.join(REUSE_MODES)}, got {reuse!r}.", target=REUSE_PARAM)
+    declared = {parameter.name: parameter.default for parameter in definition.graph.parameters}
+    return RunInfo(
+        workspace=definition.workspace,
+        experiment=definition.experiment,
+        run_id=_run_name(context["dag_run"].dag_id, context["dag_run"].run_id),
+        parameters={name: given.get(name, default) for name, default in declared.items()},
+        reuse=reuse,
+        started_at=_iso(context["dag_run"].start_date),
+    )
+
+
+def new_attempt(context: Mapping[str, Any]) -> str:
+    """A name for this attempt that no other attempt has, not even a second process of the same try."""
+    return f"{context['ti'].try_number}-{uuid.uuid4().hex[:8]}"
+
+
+def _run_name(dag_id: str, run_id: str) -> str:
+    """The name under which a run keeps its files: the id that a submit gave it.
+
+    Airflow's own ids ("manual__2026-07-01T08:00:00+00:00") are unique in their DAG only, and no names of folders.
+    """
+    try:
+        return str(uuid.UUID(run_id))
+    except ValueError:
+        mark = digest_value([dag_id, run_id])[:8]
+        return f"{slug(dag_id, longest=100)}.{slug(run_id, longest=100)}.{mark}"
+
+
+def _iso(instant: datetime | None) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="microseconds") if instant is not None else utc_now()

@@ -1,0 +1,132 @@
+"""StepOperator: what all step types have in common as Airflow tasks. A step type adds how it computes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from airloom.errors import AirloomError, NotFound
+from airloom.execution import Busy, RunInfo, StepExecution
+from airloom.execution.stop import RunStop
+from airloom.operators.definition import definition_and_run
+from airloom.operators.links import OutputsLink, WhyLink
+from airloom.operators.run_context import new_attempt
+from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
+from airloom.operators.waiting import LOST_WORKER_RETRIES, RETRY_DELAY, wait_for
+from airloom.operators.xcoms import pull_plan, pull_results, push_result
+from airloom.reuse.workspace import ReuseWorkspace
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airloom.graph.model import DataSource, Definition, Step
+    from airloom.graph.results import OutputRef, StepResult
+    from airloom.reuse.plan import Plan
+
+
+class StepOperator(BaseOperator):
+    """A step of a pipeline as an Airflow task: reused if unchanged, else computed by the subclass and recorded.
+
+    A reused step ends as skipped, so steps run unless something before them failed (`none_failed`). A step whose
+    worker is lost is tried again; one whose script fails is not, and ends the run unless it is to continue. Nothing
+    that a pipeline author writes is rendered as a template.
+    """
+
+    template_fields = ()
+    operator_extra_links = (OutputsLink(), WhyLink())
+
+    def __init__(
+        self,
+        *,
+        step: Step,
+        definition: Definition | None = None,
+        sources: Mapping[str, DataSource] | None = None,
+        source_directory: str | Path | None = None,
+        trigger_rule: str = "none_failed",
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retries", LOST_WORKER_RETRIES)
+        kwargs.setdefault("retry_delay", RETRY_DELAY)
+        super().__init__(trigger_rule=trigger_rule, **kwargs)
+        # In a task group, Airflow puts the group's id before the task's.
+        self.step = step if step.id == self.task_id else step.model_copy(update={"id": self.task_id})
+        self.definition = definition
+        self.sources = dict(sources or {})
+        self.source_directory = source_directory
+        if definition is None and self.has_dag():
+            known = (task_id for task_id in step.data_upstream() if self.dag.has_task(task_id))
+            self.set_upstream([self.dag.get_task(task_id) for task_id in known])
+
+    @abstractmethod
+    def compute(
+        self, step: Step, definition: Definition, run: RunInfo, attempt: str, results: Mapping[str, StepResult]
+    ) -> Mapping[str, OutputRef]:
+        """Run the step and return its published outputs by port. Raises StepFailed."""
+
+    def execute(self, context: Context) -> None:
+        """Reuse or compute the step, and publish its result as XCom."""
+        definition, run = definition_and_run(self, context)
+        workspace = ReuseWorkspace.open(definition.store, definition.workspace)
+        stop = RunStop(workspace.storage, run, enabled=not definition.graph.continue_on_step_failure)
+        self._skip_if_stopped(stop)
+        try:
+            with stop.watched(self.on_kill):
+                result = self._result(context, definition, run, workspace)
+        except AirloomError as error:
+            self._skip_if_stopped(stop)
+            stop.announce(self.step.id)
+            raise AirflowFailException(str(error)) from error
+        push_result(context["ti"], result)
+        if result.explanation is not None:
+            self.log.info("%s: %s", result.status, result.explanation.message)
+        if result.reused_from is not None:
+            raise AirflowSkipException(f"Reused from run {result.reused_from.run_id}.")
+
+    def _result(self, context: Context, definition: Definition, run: RunInfo, workspace: ReuseWorkspace) -> StepResult:
+        step = definition.graph.step(self.step.id)
+        attempt = new_attempt(context)
+        plan = pull_plan(context["ti"], self._root_task_id())
+        results = self._upstream_results(context["ti"], step, plan)
+        execution = StepExecution(step, definition.graph, run, workspace, attempt, results)
+        planned = plan.decisions.get(step.id)
+
+        def unless_busy() -> StepResult | None:
+            try:
+                return execution.execute(
+                    lambda: self.compute(step, definition, run, attempt, results),
+                    planned.explanation if planned is not None else None,
+                )
+            except Busy as busy:
+                self.log.info("%s", busy)
+                return None
+
+        return wait_for(unless_busy)
+
+    def _skip_if_stopped(self, stop: RunStop) -> None:
+        failed = stop.announced_by()
+        if failed is not None and failed != self.step.id:
+            raise AirflowSkipException(f"Step {failed!r} failed, which ends the run.")
+
+    def _root_task_id(self) -> str | None:
+        roots = [task.task_id for task in self.dag.tasks if isinstance(task, SkipIfUnchangedSensor)]
+        return roots[0] if roots else None
+
+    def _upstream_results(self, ti: Any, step: Step, plan: Plan) -> dict[str, StepResult]:
+        """Results of all steps whose outputs this one reads: what they published themselves counts before the plan."""
+        wanted = step.data_upstream()
+        results = pull_results(ti, wanted)
+        for step_id in wanted:
+            if step_id not in results and step_id in plan.reused:
+                results[step_id] = plan.reused[step_id]
+        missing = [step_id for step_id in wanted if step_id not in results]
+        if missing:
+            raise NotFound(
+                f"Step {step.id!r} reads outputs of {', '.join(missing)}, which left no result in this run.",
+                hint="Clear those tasks, so that they run again.",
+            )
+        return results

@@ -1,0 +1,95 @@
+"""The DAG bundle that offers every submitted and published pipeline to Airflow.
+
+Definitions are spread over a fixed number of loader files, so that Airflow parses a few files and not one per
+pipeline. A loader's modification time is the signal to parse it: `refresh` touches those whose shard has changed and
+no others. The loader files are the same on every host; a worker fetches just the definition that it runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from airflow.dag_processing.bundles.base import BaseDagBundle
+from airflow.sdk import DAG, get_parsing_context
+
+from airloom.errors import AirloomError
+from airloom.operators.definition import store_address
+from airloom.plugins.dag_factory import build_dag
+from airloom.storage.definitions import SHARDS, DefinitionStore, digest16_of_dag_id
+from airloom.storage.object_store import open_store
+
+log = logging.getLogger(__name__)
+
+# Airflow's discovery parses a file only if it holds the words "airflow" and "DAG".
+_LOADER = '''"""Airloom pipelines, shard {shard}: each DAG that airflow finds here is built from a stored definition."""
+
+from airloom.plugins.dag_bundle import load_shard
+
+globals().update(load_shard({shard}))
+'''
+
+
+class AirloomDagBundle(BaseDagBundle):
+    """All pipelines of one deployment store. Configure it in `[dag_processor] dag_bundle_config_list`."""
+
+    supports_versioning = False
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self._etags: dict[int, str | None] = {}
+
+    @property
+    def path(self) -> Path:
+        """The folder of the loader files."""
+        return self.base_dir
+
+    def initialize(self) -> None:
+        """Write the loader files that are missing or of another version."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for shard in range(SHARDS):
+            _write_if_changed(self._loader(shard), _LOADER.format(shard=shard))
+        super().initialize()
+
+    def refresh(self) -> None:
+        """Touch the loaders whose shard holds other definitions than at the last refresh."""
+        definitions = DefinitionStore(open_store(store_address()))
+        for shard in range(SHARDS):
+            etag = definitions.shard_etag(shard)
+            if shard in self._etags and self._etags[shard] != etag:
+                os.utime(self._loader(shard))
+            self._etags[shard] = etag
+
+    def get_current_version(self) -> None:
+        """None: definitions are immutable, so there is nothing that a version would pin."""
+        return None
+
+    def _loader(self, shard: int) -> Path:
+        return self.path / f"airloom_shard_{shard:02x}.py"
+
+
+def load_shard(shard: int) -> dict[str, DAG]:
+    """The DAGs of one shard by DAG id, or just the one that Airflow asks for, wherever it is."""
+    definitions = DefinitionStore(open_store(store_address()))
+    wanted = get_parsing_context().dag_id
+    if wanted is not None:
+        return {wanted: build_dag(definitions.get(digest16_of_dag_id(wanted)))}
+    dags = {}
+    for digest in definitions.shard(shard):
+        try:
+            dag = build_dag(definitions.get(digest))
+        except AirloomError as error:
+            # One damaged definition must not take the others of its shard away from Airflow.
+            log.error("Pipeline definition %s is left out: %s", digest, error)
+            continue
+        dags[dag.dag_id] = dag
+    return dags
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    if path.exists() and path.read_text() == text:
+        return
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(text)
+    temporary.replace(path)

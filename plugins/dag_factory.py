@@ -1,0 +1,133 @@
+"""Turn a definition into an Airflow DAG: one task per step, and the root task that skips what has not changed.
+
+The same definition gives a byte-identical serialised DAG in any process: Airflow makes a new DAG version whenever
+the serialised form differs, so nothing here may depend on the order of sets, on addresses of objects or on time.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow.sdk import DAG, Param
+
+from airloom.graph.model import Definition, ParameterDef, ParameterType, Step
+from airloom.operators.python_script import PythonScriptOperator
+from airloom.operators.run_context import REUSE_MODES, REUSE_PARAM
+from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
+from airloom.operators.step import StepOperator
+from airloom.storage.definitions import dag_id, digest16_of_dag_id
+
+ROOT_TASK_ID = "reuse"
+ROOT_DISPLAY_NAME = "reuse what is unchanged"
+TAG = "airloom"
+
+_STATES_IN_WORDS = (
+    "**Skipped** means *reused*: the step was not run, as an earlier run has computed the same. "
+    "**Success** means that it ran. The tab *Steps and reuse* of a run tells why, step by step."
+)
+_ROOT_DOC = f"Finds the steps that have not changed and skips them all at once.\n\n{_STATES_IN_WORDS}"
+
+_JSON_TYPES: dict[ParameterType, str] = {
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "string": "string",
+    "datapath": "object",
+    "dataset": "object",
+}
+
+
+def build_dag(definition: Definition) -> DAG:
+    """The DAG that runs a definition. It has no schedule of its own: runs are made by submits."""
+    graph = definition.graph
+    dag = DAG(
+        dag_id=dag_id(definition),
+        dag_display_name=_display_name(definition),
+        description=_description(definition),
+        schedule=None,
+        catchup=False,
+        params=_params(definition),
+        tags=[TAG, f"experiment:{definition.experiment}", f"workspace:{definition.workspace}"],
+        is_paused_upon_creation=False,
+        render_template_as_native_obj=False,
+        doc_md=_doc(definition),
+    )
+    with dag:
+        root = SkipIfUnchangedSensor(
+            task_id=ROOT_TASK_ID, definition=definition, task_display_name=ROOT_DISPLAY_NAME, doc_md=_ROOT_DOC
+        )
+        tasks = {step.id: _task(step, definition) for step in graph.steps}
+    for step in graph.steps:
+        tasks[step.id].set_upstream([tasks[step_id] for step_id in step.upstream()] or [root])
+    return dag
+
+
+def _task(step: Step, definition: Definition) -> StepOperator:
+    return PythonScriptOperator.from_step(
+        step,
+        definition,
+        task_display_name=step.name,
+        doc_md=_step_doc(step),
+        pool=definition.pools.get(step.compute_target or "", "default_pool"),
+    )
+
+
+def _params(definition: Definition) -> dict[str, Param]:
+    params = {parameter.name: _param(parameter) for parameter in definition.graph.parameters}
+    params[REUSE_PARAM] = Param(
+        "auto",
+        enum=list(REUSE_MODES),
+        title="Reuse",
+        description="auto: skip what has not changed; off: run all steps; refresh: run all and replace the records.",
+    )
+    return params
+
+
+def _param(parameter: ParameterDef) -> Param:
+    default: Any = parameter.default
+    if not isinstance(default, str | int | float | bool):
+        default = default.model_dump(mode="json")
+    return Param(default, type=_JSON_TYPES[parameter.type], title=parameter.name)
+
+
+def _display_name(definition: Definition) -> str:
+    """The experiment, and the beginning of the digest: several pipelines of one experiment must be told apart."""
+    return f"{definition.experiment} · {digest16_of_dag_id(dag_id(definition))[:6]}"
+
+
+def _description(definition: Definition) -> str:
+    graph = definition.graph
+    return graph.description or f"{len(graph.steps)} steps: {', '.join(step.name for step in graph.steps)}"[:500]
+
+
+def _doc(definition: Definition) -> str:
+    graph = definition.graph
+    names = {step.id: step.name for step in graph.steps}
+    lines = [
+        graph.description,
+        "",
+        _STATES_IN_WORDS,
+        "",
+        "| step | script | runs after | compute |",
+        "|---|---|---|---|",
+    ]
+    for step in graph.steps:
+        after = ", ".join(names[step_id] for step_id in step.upstream())
+        cells = [step.name, step.settings.script_name, after, step.compute_target or ""]
+        lines.append(f"| {' | '.join(_plain(cell) or '-' for cell in cells)} |")
+    return "\n".join(lines).strip()
+
+
+def _step_doc(step: Step) -> str:
+    """What a step is, for its page in Airflow's UI."""
+    reads = ", ".join(port.name for port in step.inputs) or "nothing"
+    writes = ", ".join(port.name for port in step.outputs) or "nothing"
+    reuse = "Reused while nothing that counts for it changes." if step.allow_reuse else "Runs every time."
+    script = _plain(step.settings.script_name)
+    return f"Runs {script}; reads {_plain(reads)}; writes {_plain(writes)}.\n\n{reuse}\n\n{_STATES_IN_WORDS}"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~-])", r"\\\1", " ".join(text.split()))

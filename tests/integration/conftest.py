@@ -1,0 +1,21 @@
+"""One server with a SQLite database for all integration tests that do not need one of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airloom.core import Workspace
+from tests.support.server import RunningServer, running_server
+
+
+@pytest.fixture(scope="session")
+def airloom_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("airloom") / "home") as server:
+        yield server
+
+
+@pytest.fixture
+def ws(airloom_server: RunningServer) -> Workspace:
+    return airloom_server.workspace()
