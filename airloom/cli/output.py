@@ -1,0 +1,96 @@
+"""How commands show things: tables and colours for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
+
+PIPE_WIDTH = 1000
+STYLES = {
+    "Finished": "green",
+    "Reused": "cyan",
+    "Failed": "red",
+    "Canceled": "yellow",
+    "Running": "blue",
+    "ok": "green",
+    "warning": "yellow",
+    "problem": "red",
+    "healthy": "green",
+    "starting": "yellow",
+    "down": "red",
+}
+
+
+def print_json(data: Any) -> None:
+    """Print data for programs."""
+    typer.echo(json.dumps(data, indent=2, default=str, ensure_ascii=False))
+
+
+def console(*, err: bool = False) -> Console:
+    """The terminal. Nothing is read as markup, since what is shown comes from users."""
+    from rich.console import Console
+
+    screen = Console(stderr=err, markup=False, highlight=False, soft_wrap=True)
+    if not screen.is_terminal:
+        # What goes into a file or a pipe has no edge at which it would be cut.
+        screen.width = PIPE_WIDTH
+    return screen
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table without lines; words that are states get their colour. Long words are wrapped, never cut."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        cells = [str(cell) for cell in row]
+        table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in cells))
+    console().print(table)
+
+
+def moment(value: str | datetime | None) -> str:
+    """A time as the user's clock shows it."""
+    when = parse_time(value)
+    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S") if when else ""
+
+
+def parse_time(value: str | datetime | None) -> datetime | None:
+    """A time from JSON; one without a zone is UTC."""
+    if not value:
+        return None
+    when = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def duration(seconds: float | None) -> str:
+    """A duration for people: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def between(start: str | None, end: str | None) -> float | None:
+    """Seconds from start to end, or to now while there is no end."""
+    begun = parse_time(start)
+    if begun is None:
+        return None
+    return ((parse_time(end) or datetime.now(UTC)) - begun).total_seconds()

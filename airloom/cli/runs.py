@@ -1,0 +1,125 @@
+"""`airloom runs`, `logs` and `explain`: what was run, what it printed, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from airloom.cli.connection import HomeOption, RunArgument, Target, WorkspaceOption, connect, find_run, find_step
+from airloom.cli.follow import ENDED, LogReader, Stream, follow_logs, step_state
+from airloom.cli.output import JsonOption, between, duration, moment, print_json, print_table
+
+
+def runs(
+    experiment: Annotated[str | None, typer.Option("--experiment", "-e", help="Only runs of this experiment.")] = None,
+    status: Annotated[
+        str | None, typer.Option("--status", help="Only runs in this state: NotStarted, Running, Finished, ...")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="At most so many.")] = 20,
+    home: HomeOption = None,
+    workspace: WorkspaceOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """List runs, the newest first."""
+    with connect(home, workspace) as target:
+        found = target.client.list_runs(target.workspace, experiment=experiment, status=status, limit=limit)
+    if json_output:
+        print_json(found)
+        return
+    rows = [
+        (
+            run["id"],
+            run["experiment"],
+            run["status"],
+            moment(run["created_at"]),
+            duration(between(run["started_at"], run["ended_at"])),
+        )
+        for run in found
+    ]
+    if rows:
+        print_table(("run", "experiment", "status", "created", "duration"), rows)
+    else:
+        typer.echo("No runs. Start one with `airloom submit FILE.yml`.")
+
+
+def logs(
+    run: RunArgument,
+    step: Annotated[str | None, typer.Argument(metavar="STEP", help="A step's name or id; all without it.")] = None,
+    stream: Annotated[
+        Stream, typer.Option("--stream", "-s", help="What the script printed, or `job`: what Airloom did around it.")
+    ] = Stream.stdout,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run, or the step, has ended.")
+    ] = False,
+    home: HomeOption = None,
+    workspace: WorkspaceOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Print what a run's steps have printed; a reused step shows the log of the run that computed it."""
+    with connect(home, workspace) as target:
+        run_id = find_run(target, run)["id"]
+        steps = target.client.list_steps(target.workspace, run_id)
+        wanted = [find_step(steps, step)] if step else steps
+        readers = [LogReader(target, run_id, one["step_id"], one["name"], stream) for one in wanted]
+        if follow:
+            follow_logs(target, run_id, readers, titled=step is None)
+        elif json_output:
+            texts = {reader.name: reader.rest() for reader in readers}
+            print_json({"run": run_id, "stream": stream.value, "logs": texts})
+        else:
+            _print_logs(readers, titled=step is None)
+
+
+def _print_logs(readers: list[LogReader], *, titled: bool) -> None:
+    for reader in readers:
+        if titled:
+            typer.secho(f"--- {reader.name}", fg=typer.colors.CYAN)
+        text = reader.rest()
+        typer.echo(text, nl=not text.endswith("\n") and bool(text))
+
+
+def explain(
+    run: RunArgument,
+    step: Annotated[str | None, typer.Option("--step", "-s", help="Only this step, by name or id.")] = None,
+    home: HomeOption = None,
+    workspace: WorkspaceOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Say of each step why it was reused or run: from which run, or what has changed since."""
+    with connect(home, workspace) as target:
+        found = find_run(target, run)
+        explanations = target.client.explain(target.workspace, found["id"], step=step)
+        if json_output:
+            print_json({"run": found["id"], "steps": explanations})
+            return
+        for explanation in explanations:
+            _print_explanation(explanation)
+        if step is None:
+            _print_undecided(target, found, {explanation["step_id"] for explanation in explanations})
+
+
+def _print_explanation(explanation: dict[str, Any]) -> None:
+    reused = explanation["action"] == "reused"
+    typer.secho(explanation["name"], bold=True, nl=False)
+    typer.secho(f"  {explanation['action']}", fg=typer.colors.CYAN if reused else typer.colors.GREEN)
+    typer.echo(f"  {explanation['message']}")
+    for change in explanation.get("changed", ()):
+        typer.echo(f"    {change['part']}: {_short(change['before'])} -> {_short(change['now'])}")
+    origin = explanation.get("compared_to")
+    if origin and not reused:
+        typer.echo(f"    compared to run {origin['run_id']}")
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _print_undecided(target: Target, run: dict[str, Any], explained: set[str]) -> None:
+    """Name the steps that have no explanation: they wait, or the run ended before their turn."""
+    for one in target.client.list_steps(target.workspace, run["id"]):
+        if one["step_id"] not in explained:
+            typer.secho(one["name"], bold=True, nl=False)
+            waits = "" if run["status"] in ENDED else ", not decided yet"
+            typer.echo(f"  {step_state(one)}{waits}")
