@@ -1,0 +1,79 @@
+"""Writes what the server side offers into a JSON file: run as a process of its own, so that no test imports Airflow."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from airloom.graph.results import Explanation, OutputRef
+from airloom.operators import PythonScriptOperator, SkipIfUnchangedSensor
+from airloom.plugins.api import schemas
+from airloom.plugins.api.app import URL_PREFIX, create_app
+from airloom.plugins.api.auth import Guard
+from airloom.plugins.api.errors import CODE_OF_STATUS, STATUS_OF
+from airloom.plugins.settings import Settings
+
+
+def main() -> None:
+    """Write all facts into the file that the argument names; Airflow itself prints to standard output."""
+    facts = {
+        "routes": [route for each in create_app().routes if isinstance(each, APIRoute) for route in _routes(each)],
+        "models": {model.__name__: _fields(model) for model in _models()},
+        "codes": sorted({kind.code for kind in STATUS_OF}),
+        "status_codes": sorted(CODE_OF_STATUS.values()),
+        "settings": [field.name for field in dataclasses.fields(Settings)],
+        "operators": {kind.__name__: _own_arguments(kind) for kind in (PythonScriptOperator, SkipIfUnchangedSensor)},
+    }
+    Path(sys.argv[1]).write_text(json.dumps(facts))
+
+
+def _routes(route: APIRoute) -> Iterator[dict[str, str]]:
+    path = URL_PREFIX + route.path.replace(":path}", "}")
+    rights = sorted({_in_words(guard) for guard in _guards(route.dependant)})
+    for method in sorted(route.methods):
+        yield {"method": method, "path": path, "right": ", ".join(rights), "status": str(route.status_code or 200)}
+
+
+def _guards(dependant: Dependant) -> Iterator[Guard]:
+    if isinstance(dependant.call, Guard):
+        yield dependant.call
+    for inner in dependant.dependencies:
+        yield from _guards(inner)
+
+
+def _in_words(guard: Guard) -> str:
+    """A right as the documentation writes it: `GET dag`, `GET dag RUN`, with `of the run` where it is narrowed so."""
+    entity = f" {guard.right.entity.value}" if guard.right.entity is not None else ""
+    named = " of the run" if guard.right.resource == "dag" else " of this name"
+    narrowed = named if guard._name_of is not None else ""
+    return f"{guard.right.method} {guard.right.resource}{entity}{narrowed}"
+
+
+def _models() -> Iterator[type[BaseModel]]:
+    for model in vars(schemas).values():
+        own = inspect.isclass(model) and issubclass(model, BaseModel) and model.__module__ == schemas.__name__
+        if own and model is not schemas.Body:
+            yield model
+    yield from (Explanation, OutputRef)
+
+
+def _fields(model: type[BaseModel]) -> list[str]:
+    return list(model.model_fields)
+
+
+def _own_arguments(operator: Any) -> list[str]:
+    parameters = inspect.signature(operator.__init__).parameters
+    return [name for name, each in parameters.items() if name != "self" and each.kind is not each.VAR_KEYWORD]
+
+
+if __name__ == "__main__":
+    main()
