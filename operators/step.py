@@ -18,7 +18,7 @@ from airloom.operators.links import OutputsLink, WhyLink
 from airloom.operators.run_context import new_attempt
 from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
 from airloom.operators.waiting import LOST_WORKER_RETRIES, RETRY_DELAY, wait_for
-from airloom.operators.xcoms import pull_plan, pull_results, push_result
+from airloom.operators.xcoms import pull_plan, pull_results, push_failure, push_result
 from airloom.reuse.workspace import ReuseWorkspace
 
 if TYPE_CHECKING:
@@ -73,13 +73,14 @@ class StepOperator(BaseOperator):
         definition, run = definition_and_run(self, context)
         workspace = ReuseWorkspace.open(definition.store, definition.workspace)
         stop = RunStop(workspace.storage, run, enabled=not definition.graph.continue_on_step_failure)
-        self._skip_if_stopped(stop)
+        self._skip_if_stopped(stop, context["ti"])
         try:
             with stop.watched(self.on_kill):
                 result = self._result(context, definition, run, workspace)
         except AirloomError as error:
-            self._skip_if_stopped(stop)
+            self._skip_if_stopped(stop, context["ti"])
             stop.announce(self.step.id)
+            push_failure(context["ti"], str(error))
             raise AirflowFailException(str(error)) from error
         push_result(context["ti"], result)
         if result.explanation is not None:
@@ -107,10 +108,12 @@ class StepOperator(BaseOperator):
 
         return wait_for(unless_busy)
 
-    def _skip_if_stopped(self, stop: RunStop) -> None:
+    def _skip_if_stopped(self, stop: RunStop, ti: Any) -> None:
         failed = stop.announced_by()
         if failed is not None and failed != self.step.id:
-            raise AirflowSkipException(f"Step {failed!r} failed, which ends the run.")
+            message = f"Step {failed!r} failed, which ends the run."
+            push_failure(ti, message)
+            raise AirflowSkipException(message)
 
     def _root_task_id(self) -> str | None:
         roots = [task.task_id for task in self.dag.tasks if isinstance(task, SkipIfUnchangedSensor)]

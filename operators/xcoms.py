@@ -10,6 +10,7 @@ from airloom.reuse.plan import Plan
 
 PLAN_KEY = "airloom_plan"
 RESULT_KEY = "airloom_result"
+FAILURE_KEY = "airloom_failure"
 
 
 def push_plan(ti: Any, plan: Plan) -> None:
@@ -26,6 +27,11 @@ def pull_plan(ti: Any, root_task_id: str | None) -> Plan:
 def push_result(ti: Any, result: StepResult) -> None:
     """Publish the result of a step, as XCom of its task."""
     ti.xcom_push(key=RESULT_KEY, value=result.model_dump(mode="json"))
+
+
+def push_failure(ti: Any, message: str) -> None:
+    """Publish why a step has no result: what failed, or which other step's failure ended it."""
+    ti.xcom_push(key=FAILURE_KEY, value=message)
 
 
 def pull_results(ti: Any, step_ids: Iterable[str]) -> dict[str, StepResult]:

@@ -18,6 +18,7 @@ from airloom.reuse.plan import Plan
 ROOT_TASK = "reuse"
 PLAN_KEY = "airloom_plan"
 RESULT_KEY = "airloom_result"
+FAILURE_KEY = "airloom_failure"
 
 _RUN_STATUS: dict[str | None, RunStatus] = {
     "queued": "NotStarted",
@@ -102,16 +103,30 @@ def step_views(session: Session, run: RunRow, graph: PipelineGraph) -> list[Step
     states = task_states(session, run.dag_id, run.id)
     plan = read_plan(xcoms(session, run.dag_id, run.id, PLAN_KEY))
     results = read_results(xcoms(session, run.dag_id, run.id, RESULT_KEY))
+    failures = xcoms(session, run.dag_id, run.id, FAILURE_KEY)
     return [
-        step_view(step, states.get(step.id), plan, results.get(step.id), run.cancel_requested_at)
+        step_view(
+            step,
+            states.get(step.id),
+            plan,
+            results.get(step.id),
+            failure=failures.get(step.id),
+            canceled_at=run.cancel_requested_at,
+        )
         for step in graph.steps
     ]
 
 
 def step_view(
-    step: Step, task: TaskState | None, plan: Plan, own: StepResult | None, canceled_at: datetime | None = None
+    step: Step,
+    task: TaskState | None,
+    plan: Plan,
+    own: StepResult | None,
+    *,
+    failure: str | None = None,
+    canceled_at: datetime | None = None,
 ) -> StepView:
-    """One step. What it published itself counts before what the plan said of it."""
+    """One step. What it published itself counts before what the plan said of it; `failure` is why it has no result."""
     state = task.state if task is not None else None
     result = own or (plan.reused.get(step.id) if state == "skipped" else None)
     reused = result is not None and result.status == "reused" and state in ("skipped", "success")
@@ -125,7 +140,7 @@ def step_view(
         ended_at=task.ended_at if task is not None else None,
         result=result,
         explanation=explanation,
-        reason=_reason(step, plan, explanation) if status != "Canceled" else _why_canceled(state),
+        reason=_reason(step, plan, explanation, status, state, failure),
     )
 
 
@@ -164,14 +179,25 @@ def _explanation(step: Step, plan: Plan, result: StepResult | None) -> Explanati
     return decision.explanation if decision is not None else None
 
 
-def _why_canceled(state: str | None) -> str:
-    if state == "upstream_failed":
-        return "A step before it failed."
-    return "Canceled while it ran." if state == "failed" else "The run ended before it could start."
-
-
-def _reason(step: Step, plan: Plan, explanation: Explanation | None) -> str:
+def _reason(
+    step: Step,
+    plan: Plan,
+    explanation: Explanation | None,
+    status: StepStatus,
+    state: str | None,
+    failure: str | None,
+) -> str:
+    if status in ("Failed", "Canceled"):
+        return failure or _why_ended(status, state)
     if explanation is not None:
         return explanation.message
     decision = plan.decisions.get(step.id)
     return decision.message if decision is not None else ""
+
+
+def _why_ended(status: StepStatus, state: str | None) -> str:
+    if state == "upstream_failed":
+        return "A step before it failed."
+    if status == "Failed":
+        return "Its worker was lost, or it was marked as failed in Airflow: its task log there tells more."
+    return "Canceled while it ran." if state == "failed" else "The run ended before it could start."

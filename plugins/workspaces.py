@@ -47,6 +47,12 @@ def find(session: Session, settings: Settings, name: str) -> WorkspaceRow:
     return row
 
 
+def ensure_default(settings: Settings) -> None:
+    """Make the default workspace unless it is there."""
+    with open_session() as session:
+        find(session, settings, DEFAULT_WORKSPACE)
+
+
 def create(
     session: Session, settings: Settings, *, name: str, created_by: str, exist_ok: bool = False, **fields: Any
 ) -> WorkspaceRow:

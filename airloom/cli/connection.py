@@ -51,10 +51,10 @@ class Target:
 
 def connect(home: Path | None, workspace: str | None) -> Target:
     """The server of the home given, else that of the nearest config.json."""
-    from airloom.core._config_file import find_connection
+    from airloom.core._config_file import connection_in_home, find_connection
     from airloom.core._connection import open_client
 
-    found = find_connection(str(_config_of(home)) if home else None)
+    found = connection_in_home(_config_of(home)) if home else find_connection()
     return Target(found, open_client(found, None), workspace or _workspace_name(home))
 
 

@@ -57,6 +57,8 @@ def logs(
     json_output: JsonOption = False,
 ) -> None:
     """Print what a run's steps have printed; a reused step shows the log of the run that computed it."""
+    if follow and json_output:
+        raise typer.BadParameter("--follow prints lines as they come, which --json cannot: give one of the two.")
     with connect(home, workspace) as target:
         run_id = find_run(target, run)["id"]
         steps = target.client.list_steps(target.workspace, run_id)

@@ -83,6 +83,11 @@ def find_connection(start: str | None = None) -> Connection:
     return connection or Connection()
 
 
+def connection_in_home(home: Path) -> Connection:
+    """The server that a home's config.json names; the default address if it names none."""
+    return _connection_in(home / FILE_NAME) or Connection()
+
+
 def write_config(folder: Path, file_name: str, content: dict[str, Any]) -> Path:
     """Write a configuration file into `.airloom/` below a folder and return its path."""
     target = folder / ".airloom" / file_name

@@ -53,7 +53,7 @@ DATA_REFERENCE = NameRule(
 def check_name(name: object, rule: NameRule) -> str:
     """The name itself if the rule allows it; else an error that states the rule."""
     if not isinstance(name, str):
-        raise rule.error(f"The name of a {rule.kind} must be a string, not {type(name).__name__}.")
+        raise rule.error(f"The name of the {rule.kind} must be a string, not {type(name).__name__}.")
     if not rule.pattern.fullmatch(name):
-        raise rule.error(f"{name!r} cannot name a {rule.kind}. Allowed are {rule.words}.")
+        raise rule.error(f"{name!r} cannot be the name of the {rule.kind}. Allowed are {rule.words}.")
     return name

@@ -184,7 +184,7 @@ class PythonScriptSettings(Model):
     """Settings of a step that runs one Python script of a source folder.
 
     `snapshot` is the digest of the uploaded source folder. `hash_paths`, when given, names the files and folders in
-    it that count for reuse; all others may change freely.
+    it that count for reuse beside the script itself; all others may change freely.
     """
 
     type: Literal["python_script"] = "python_script"

@@ -125,6 +125,8 @@ def _complaint(detail: ErrorDetails, field: str, holder: object) -> str:
             return f"{subject} has the unknown kind '{kind}' ({did_you_mean(kind, known).rstrip('.')})"
         case _:
             expected = detail["msg"].removeprefix("Input should be ").removeprefix("a ").removeprefix("an ")
+            # Sequences are tuples here and lists in JSON.
+            expected = expected.replace("valid tuple", "list")
             return f"{subject} is {_shown(found)}, but should be {expected}"
 
 

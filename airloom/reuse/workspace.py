@@ -61,11 +61,11 @@ class ReuseWorkspace:
         return {entry.path: entry.digest for entry in self.storage.snapshot(snapshot).entries}
 
     def source_folder_digest(self, step: Step) -> str:
-        """Digest of what counts of a step's source folder: all of it, or its `hash_paths` only."""
+        """Digest of what counts of a step's source folder: all of it, or the script and its `hash_paths` only."""
         settings = step.settings
         if not settings.hash_paths:
             return settings.snapshot
-        return digest_of_paths(self.storage.snapshot(settings.snapshot), settings.hash_paths)
+        return digest_of_paths(self.storage.snapshot(settings.snapshot), (settings.script_name, *settings.hash_paths))
 
     def source_digest(self, source: DataSource) -> str:
         """Digest of the content of a data source. Raises NotFound if something that it names does not exist."""

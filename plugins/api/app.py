@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.exc import SQLAlchemyError
 
 from airloom import __version__
+from airloom.errors import AirloomError
+from airloom.plugins import workspaces as workspaces_of_deployment
 from airloom.plugins.airflow_gateway import AIRFLOW_VERSION, READ
 from airloom.plugins.api import schemas
 from airloom.plugins.api.auth import requires
@@ -23,10 +30,13 @@ from airloom.plugins.api.routes import (
     workspaces,
 )
 from airloom.plugins.pages.router import router as pages
+from airloom.plugins.settings import load_settings
 
 URL_PREFIX = "/airloom"
 API_PREFIX = "/api/v1"
 RESOURCES = (workspaces, datastores, files, computes, snapshots, experiments, graphs, runs, steps)
+
+log = logging.getLogger(__name__)
 
 _server = APIRouter(tags=["server"])
 
@@ -35,6 +45,16 @@ _server = APIRouter(tags=["server"])
 def health(_: None = requires(READ)) -> schemas.Health:
     """Answers only to a user who may log in, like everything else."""
     return schemas.Health(version=__version__, airflow_version=AIRFLOW_VERSION)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """The default workspace is there before the first request: hand-written DAGs use it and send none."""
+    try:
+        await run_in_threadpool(workspaces_of_deployment.ensure_default, load_settings())
+    except (AirloomError, OSError, SQLAlchemyError) as error:
+        log.warning("The default workspace could not be made; the first request will try again: %s", error)
+    yield
 
 
 def create_app() -> FastAPI:
@@ -46,6 +66,7 @@ def create_app() -> FastAPI:
         openapi_url=None,  # FastAPI's own route asks for no user
         docs_url=None,
         redoc_url=None,
+        lifespan=_lifespan,
     )
 
     @app.get("/openapi.json", include_in_schema=False)

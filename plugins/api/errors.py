@@ -98,13 +98,18 @@ def _problems(error: AirloomError) -> list[dict[str, str]]:
 
 
 async def _on_invalid_request(request: Request, error: Any) -> JSONResponse:
+    problems = error.errors()
+    if problems and problems[0]["type"] == "json_invalid":
+        reason, position = problems[0]["ctx"]["error"], problems[0]["loc"][-1]
+        message = f"The body of the request is not valid JSON: {reason} at character {position}."
+        return error_response(request, 400, "BadRequest", message, "body")
     details = [
         {
             "Code": str(problem["type"]),
             "Message": str(problem["msg"]),
             "Target": ".".join(str(part) for part in problem["loc"]),
         }
-        for problem in error.errors()
+        for problem in problems
     ]
     summary = "; ".join(f"{detail['Target']}: {detail['Message']}" for detail in details[:3])
     return error_response(request, 400, "BadRequest", f"The request is not valid. {summary}", details=details)

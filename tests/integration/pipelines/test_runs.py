@@ -83,7 +83,9 @@ def test_a_failing_step_fails_the_run_and_says_why(ws: Workspace, tmp_path: Path
         run.wait_for_completion(show_output=False)
     assert run.get_status() == "Failed"
     assert "no such column: price" in run.find_step_run("bad")[0].get_stderr_log()
-    assert run.find_step_run("bad")[0].get_status() == "Failed"
+    (bad,) = run.find_step_run("bad")
+    assert bad.get_status() == "Failed"
+    assert "exited with code 1" in bad.get_details()["error"]["error"]["message"]
     assert run.find_step_run("after")[0].get_status() != "Finished"
 
 

@@ -193,18 +193,19 @@ def test_hash_paths_narrow_what_counts_of_the_source_folder(bench: Workbench, tm
     def graph() -> PipelineGraph:
         manifest = collect(source)
         store_snapshot(bench.storage, manifest, source)
-        settings = (
-            chain().step("clean").settings.model_copy(update={"snapshot": manifest.digest, "hash_paths": ("main.py",)})
-        )
-        return chain(clean={"settings": settings})
+        narrowed = {"snapshot": manifest.digest, "hash_paths": ("helper.py",)}
+        return chain(clean={"settings": chain().step("clean").settings.model_copy(update=narrowed)})
 
     (source / "main.py").write_text("1")
+    (source / "helper.py").write_text("1")
     (source / "notes.txt").write_text("a")
     bench.run(graph(), SCRIPTS)
     (source / "notes.txt").write_text("b")
     assert bench.run(graph(), SCRIPTS).executed == []
-    (source / "main.py").write_text("2")
+    (source / "helper.py").write_text("2")
     assert bench.run(graph(), SCRIPTS).executed == ["clean"]
+    (source / "main.py").write_text("2")
+    assert bench.run(graph(), SCRIPTS).executed == ["clean"], "the script counts without being named"
 
 
 def test_the_explanation_names_the_changed_files(bench: Workbench, tmp_path: Path) -> None:
