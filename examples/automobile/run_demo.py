@@ -58,8 +58,8 @@ def main() -> int:
         plot = fetch_comparison(runs[-1].run, home)
         for demo_run in runs:
             print_run(demo_run)
-        console.print(f"\nThe plot of the last run:  {plot}")
-        console.print(f"The runs in Airflow's UI:  {runs[-1].run.get_portal_url()}")
+        console.print(f"\nThe plot of the last run:  {plot}", soft_wrap=True)
+        console.print(f"The runs in Airflow's UI:  {runs[-1].run.get_portal_url()}", soft_wrap=True)
         outcome = write_report(runs, home)
     console.print("The server has been stopped; `make up` keeps one running.")
     return outcome
@@ -127,7 +127,7 @@ def write_report(runs: list[DemoRun], home: Path) -> int:
     }
     path = home / "demo-report.json"
     path.write_text(json.dumps(report, indent=2))
-    console.print(f"The report:                {path}")
+    console.print(f"The report:                {path}", soft_wrap=True)
     unexpected = [r.title for r, steps in zip(runs, EXPECTED, strict=True) if r.steps() != steps]
     if unexpected:
         console.print(f"[red]Not as expected: {', '.join(unexpected)}")

@@ -8,16 +8,18 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import httpx
+import psutil
 import pytest
 
 TOKEN_COOKIE = "_token"
@@ -108,6 +110,7 @@ def running_browser() -> Iterator[Browser]:
         env={**os.environ, "HOME": str(profile), "TMPDIR": str(profile)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         browser = Browser(_new_session(f"http://127.0.0.1:{port}", chromium, profile))
@@ -116,7 +119,7 @@ def running_browser() -> Iterator[Browser]:
         finally:
             browser.close()
     finally:
-        process.terminate()
+        _end_all(process.pid, profile)
         process.wait(20)
         shutil.rmtree(profile, ignore_errors=True)
 
@@ -186,6 +189,25 @@ def _new_session(server: str, chromium: str, profile: Path) -> str:
     if answer.is_error:
         raise RuntimeError(f"Chromium did not start: {answer.text}")
     return f"{server}/session/{answer.json()['value']['sessionId']}"
+
+
+def _end_all(driver: int, profile: Path) -> None:
+    """End the driver and every process of its browser; some of them leave the family, but all keep the profile's name.
+
+    The driver gives up on a browser that is slow to end and would leave it behind.
+    """
+    mine = [process for process in psutil.process_iter() if process.pid == driver or _home(process) == str(profile)]
+    for process in mine:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs([process for process in mine if process.pid != driver], timeout=10)
+
+
+def _home(process: psutil.Process) -> str:
+    try:
+        return process.environ().get("HOME", "")
+    except psutil.Error:
+        return ""
 
 
 def _answers(server: str) -> bool:

@@ -9,6 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.ticker import MultipleLocator
 from sklearn.metrics import mean_absolute_error, r2_score
 
 parser = argparse.ArgumentParser()
@@ -42,8 +43,9 @@ for panel, (name, table) in zip(panels, predictions.items(), strict=True):
     panel.set_xlabel("true price, dollars")
     panel.set_xlim(0, highest)
     panel.set_ylim(0, highest)
-    panel.xaxis.set_major_formatter("{x:,.0f}")
-    panel.yaxis.set_major_formatter("{x:,.0f}")
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_locator(MultipleLocator(10_000))
+        axis.set_major_formatter("{x:,.0f}")
 panels[0].set_ylabel("predicted price, dollars")
 figure.suptitle("Prices of cars that the models have not seen")
 figure.savefig(args.out / "comparison.png", dpi=120)
