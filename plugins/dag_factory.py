@@ -19,7 +19,7 @@ from airloom.operators.step import StepOperator
 from airloom.storage.definitions import dag_id, digest16_of_dag_id
 
 ROOT_TASK_ID = "reuse"
-ROOT_DISPLAY_NAME = "reuse what is unchanged"
+ROOT_DISPLAY_NAME = "reuse unchanged"
 TAG = "airloom"
 
 _STATES_IN_WORDS = (
@@ -97,8 +97,9 @@ def _display_name(definition: Definition) -> str:
 
 
 def _description(definition: Definition) -> str:
-    graph = definition.graph
-    return graph.description or f"{len(graph.steps)} steps: {', '.join(step.name for step in graph.steps)}"[:500]
+    names = [step.name for step in definition.graph.steps]
+    counted = f"{len(names)} step{'s' if len(names) != 1 else ''}: {', '.join(names)}"
+    return definition.graph.description or counted[:500]
 
 
 def _doc(definition: Definition) -> str:

@@ -1,0 +1,161 @@
+"""Finding the run that a page is about.
+
+Most runs were submitted to Airloom and have a row in its tables. Others were started in Airflow: of a pipeline of
+ours with the button "Trigger", or of a hand-written DAG that uses our operators. Of those, Airflow's tables and the
+XComs of the tasks tell everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import select
+
+from airloom.errors import AirloomError, NotFound
+from airloom.graph.model import Definition, PythonScriptSettings, Step
+from airloom.operators.definition import WORKSPACE as HAND_WRITTEN_WORKSPACE
+from airloom.plugins import runs
+from airloom.plugins.airflow_gateway import DAG_RUNS, Session, task_states, xcoms
+from airloom.plugins.api.schemas import RunStatus
+from airloom.plugins.db.models import RunRow, WorkspaceRow
+from airloom.plugins.run_states import (
+    FAILURE_KEY,
+    PLAN_KEY,
+    RESULT_KEY,
+    StepView,
+    read_plan,
+    read_results,
+    run_status,
+    step_view,
+)
+from airloom.plugins.settings import Settings
+from airloom.reuse.plan import Plan
+from airloom.storage.definitions import DefinitionStore, digest16_of_dag_id
+from airloom.storage.object_store import open_store
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run, whoever started it. `submitted` is False if Airloom has no row of it."""
+
+    dag_id: str
+    run_id: str
+    title: str
+    status: RunStatus
+    started_at: datetime | None
+    ended_at: datetime | None
+    submitted: bool
+    workspace: str
+    error: str = ""
+    description: str = ""
+    canceled_at: datetime | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def dag_of(session: Session, run_id: str, dag_id: str | None) -> str | None:
+    """The DAG that the run is of; None if there is no such run. Says nothing about who may read it."""
+    known = session.scalar(select(RunRow.dag_id).where(RunRow.id == run_id))
+    if known is not None and dag_id in (None, known):
+        return known
+    query = select(DAG_RUNS.c.dag_id).where(DAG_RUNS.c.run_id == run_id, DAG_RUNS.c.dag_id == dag_id)
+    return session.scalar(query)
+
+
+def find_run(session: Session, settings: Settings, run_id: str, dag_id: str | None) -> tuple[FoundRun, list[StepView]]:
+    """The run and its steps. Raises NotFound."""
+    owner = dag_of(session, run_id, dag_id)
+    if owner is None:
+        raise NotFound(f"There is no run {run_id[:80]!r}.", hint="Check the address; was the run deleted?")
+    row = session.scalar(select(RunRow).where(RunRow.id == run_id, RunRow.dag_id == owner))
+    definition = _definition(settings, row.definition if row is not None else None, owner)
+    run = _submitted(session, row) if row is not None else _started_in_airflow(session, owner, run_id, definition)
+    return run, _steps(session, run, definition)
+
+
+def _definition(settings: Settings, digest: str | None, dag_id: str) -> Definition | None:
+    """The pipeline of a run; None for a hand-written DAG, and if the store no longer has it."""
+    try:
+        return DefinitionStore(open_store(settings.store)).get(digest or digest16_of_dag_id(dag_id))
+    except AirloomError:
+        return None
+
+
+def _submitted(session: Session, row: RunRow) -> FoundRun:
+    workspace = session.get_one(WorkspaceRow, row.workspace_id)
+    view = runs.find(session, workspace, row.id)
+    return FoundRun(
+        dag_id=row.dag_id,
+        run_id=row.id,
+        title=row.display_name or row.experiment.name,
+        status=view.status,
+        started_at=view.started_at,
+        ended_at=view.ended_at,
+        submitted=True,
+        workspace=workspace.name,
+        error=view.error[1] if view.error is not None else "",
+        description=row.description,
+        canceled_at=row.cancel_requested_at,
+        facts={
+            "Experiment": row.experiment.name,
+            "Workspace": workspace.name,
+            "Submitted by": row.created_by,
+            "Reuse": row.reuse,
+            **{f"Tag {name}": str(value) for name, value in row.tags.items()},
+        },
+        parameters=row.parameters,
+    )
+
+
+def _started_in_airflow(session: Session, dag_id: str, run_id: str, definition: Definition | None) -> FoundRun:
+    query = select(DAG_RUNS.c.state, DAG_RUNS.c.start_date, DAG_RUNS.c.end_date)
+    state, started_at, ended_at = session.execute(
+        query.where(DAG_RUNS.c.dag_id == dag_id, DAG_RUNS.c.run_id == run_id)
+    ).one()
+    facts = {"Experiment": definition.experiment, "Workspace": definition.workspace} if definition else {"DAG": dag_id}
+    return FoundRun(
+        dag_id=dag_id,
+        run_id=run_id,
+        title=definition.experiment if definition is not None else dag_id,
+        status=run_status(state, None),
+        started_at=started_at,
+        ended_at=ended_at,
+        submitted=False,
+        workspace=definition.workspace if definition is not None else HAND_WRITTEN_WORKSPACE,
+        facts=facts | {"Submitted by": "started in Airflow"},
+    )
+
+
+def _steps(session: Session, run: FoundRun, definition: Definition | None) -> list[StepView]:
+    states = task_states(session, run.dag_id, run.run_id)
+    plan = _plan(xcoms(session, run.dag_id, run.run_id, PLAN_KEY))
+    results = read_results(xcoms(session, run.dag_id, run.run_id, RESULT_KEY))
+    failures = xcoms(session, run.dag_id, run.run_id, FAILURE_KEY)
+    steps = definition.graph.steps if definition is not None else _told_of(plan.decisions, results, failures)
+    return [
+        step_view(
+            step,
+            states.get(step.id),
+            plan,
+            results.get(step.id),
+            failure=failures.get(step.id),
+            canceled_at=run.canceled_at,
+        )
+        for step in steps
+    ]
+
+
+def _plan(values: Mapping[str, object]) -> Plan:
+    """The plan of a run, whatever its root task is called: in a hand-written DAG it may have any name."""
+    plans = [read_plan({"reuse": value}) for value in values.values()]
+    return plans[0] if plans else Plan()
+
+
+def _told_of(*told: Iterable[str]) -> Sequence[Step]:
+    """The steps of a hand-written DAG as far as its tasks have told of them."""
+    nothing = PythonScriptSettings(script_name="", snapshot="")
+    return [Step(id=name, name=name, settings=nothing) for name in dict.fromkeys(chain(*told))]
