@@ -9,12 +9,10 @@ from typing import Any
 
 from airloom.errors import InvalidGraph
 from airloom.execution import RunInfo, utc_now
+from airloom.execution.names import REUSE_PARAM
 from airloom.graph.canonical import digest_value
 from airloom.graph.model import Definition, ReuseMode
 from airloom.storage.paths import slug
-
-REUSE_PARAM = "airloom.reuse"
-"""DAG param that carries the reuse mode of a run, beside the pipeline's own parameters."""
 
 REUSE_MODES: tuple[ReuseMode, ...] = ("auto", "off", "refresh")
 

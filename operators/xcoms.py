@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from airloom.execution.names import FAILURE_KEY, PLAN_KEY, RESULT_KEY
 from airloom.graph.results import StepResult
 from airloom.reuse.plan import Plan
-
-PLAN_KEY = "airloom_plan"
-RESULT_KEY = "airloom_result"
-FAILURE_KEY = "airloom_failure"
 
 
 def push_plan(ti: Any, plan: Plan) -> None:

@@ -17,6 +17,7 @@ from airflow.sdk import DAG, get_parsing_context
 from airloom.errors import AirloomError
 from airloom.operators.definition import store_address
 from airloom.plugins.dag_factory import build_dag
+from airloom.plugins.loader_files import loader_file
 from airloom.storage.definitions import SHARDS, DefinitionStore, digest16_of_dag_id
 from airloom.storage.object_store import open_store
 
@@ -66,7 +67,7 @@ class AirloomDagBundle(BaseDagBundle):
         return None
 
     def _loader(self, shard: int) -> Path:
-        return self.path / f"airloom_shard_{shard:02x}.py"
+        return self.path / loader_file(shard)
 
 
 def load_shard(shard: int) -> dict[str, DAG]:

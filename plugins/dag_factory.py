@@ -11,14 +11,14 @@ from typing import Any
 
 from airflow.sdk import DAG, Param
 
+from airloom.execution.names import REUSE_PARAM, ROOT_TASK
 from airloom.graph.model import Definition, ParameterDef, ParameterType, Step
 from airloom.operators.python_script import PythonScriptOperator
-from airloom.operators.run_context import REUSE_MODES, REUSE_PARAM
+from airloom.operators.run_context import REUSE_MODES
 from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
 from airloom.operators.step import StepOperator
 from airloom.storage.definitions import dag_id, digest16_of_dag_id
 
-ROOT_TASK_ID = "reuse"
 ROOT_DISPLAY_NAME = "reuse unchanged"
 TAG = "airloom"
 
@@ -55,7 +55,7 @@ def build_dag(definition: Definition) -> DAG:
     )
     with dag:
         root = SkipIfUnchangedSensor(
-            task_id=ROOT_TASK_ID, definition=definition, task_display_name=ROOT_DISPLAY_NAME, doc_md=_ROOT_DOC
+            task_id=ROOT_TASK, definition=definition, task_display_name=ROOT_DISPLAY_NAME, doc_md=_ROOT_DOC
         )
         tasks = {step.id: _task(step, definition) for step in graph.steps}
     for step in graph.steps:

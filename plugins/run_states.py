@@ -8,17 +8,13 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from airloom.execution.names import FAILURE_KEY, PLAN_KEY, RESULT_KEY, ROOT_TASK
 from airloom.graph.model import PipelineGraph, Step
 from airloom.graph.results import Explanation, Origin, OutputRef, StepResult
 from airloom.plugins.airflow_gateway import Session, TaskState, task_states, xcoms
 from airloom.plugins.api.schemas import RunStatus, StepStatus
 from airloom.plugins.db.models import RunRow
 from airloom.reuse.plan import Plan
-
-ROOT_TASK = "reuse"
-PLAN_KEY = "airloom_plan"
-RESULT_KEY = "airloom_result"
-FAILURE_KEY = "airloom_failure"
 
 _RUN_STATUS: dict[str | None, RunStatus] = {
     "queued": "NotStarted",

@@ -11,10 +11,11 @@ from typing import TypeAlias
 from sqlalchemy import Select, select
 
 from airloom.errors import NotFound
+from airloom.execution.names import ROOT_TASK
 from airloom.plugins.airflow_gateway import DAG_RUNS, Session, cancel_run, failed_tasks
 from airloom.plugins.api.schemas import RunStatus
 from airloom.plugins.db.models import ExperimentRow, RunRow, WorkspaceRow, utc_now
-from airloom.plugins.run_states import ROOT_TASK, airflow_states, run_status
+from airloom.plugins.run_states import airflow_states, run_status
 
 _Query: TypeAlias = "Select[RunRow, str | None, datetime | None, datetime | None]"
 _JOINED: _Query = select(RunRow, DAG_RUNS.c.state, DAG_RUNS.c.start_date, DAG_RUNS.c.end_date).outerjoin(

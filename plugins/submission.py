@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from airloom.errors import InvalidGraph, NotFound
+from airloom.execution.names import REUSE_PARAM
 from airloom.graph.model import DataSource, Definition, PathSource, PipelineGraph, ReuseMode
 from airloom.graph.validate import GraphProblem, check_parameters, parse_graph, validate_graph
 from airloom.plugins import computes, datastores, experiments, workspaces
@@ -34,7 +35,6 @@ from airloom.storage.definitions import DefinitionStore, dag_id, digest16_of_dag
 from airloom.storage.object_store import open_store
 from airloom.storage.workspace import WorkspaceStore
 
-REUSE_PARAM = "airloom.reuse"
 _SOURCE: TypeAdapter[DataSource] = TypeAdapter(DataSource)
 
 

@@ -11,17 +11,13 @@ import time
 
 from airloom.plugins.airflow_gateway import bundle_of_class, dag_is_known, import_errors, request_parsing
 from airloom.plugins.errors import DagNotReady
+from airloom.plugins.loader_files import loader_file
 from airloom.storage.definitions import digest16_of_dag_id, shard_of
 
 BUNDLE_CLASS = "airloom.plugins.dag_bundle.AirloomDagBundle"
 POLL_SECONDS = 0.05
 ASK_AGAIN_SECONDS = 2.0
 """A request may meet a parsing under way that began too early to see the new pipeline."""
-
-
-def loader_file(shard: int) -> str:
-    """The name, in the bundle, of the file that holds the DAGs of a shard."""
-    return f"airloom_shard_{shard:02x}.py"
 
 
 def wait_until_known(dag_id: str, timeout: float) -> None:

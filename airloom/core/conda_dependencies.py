@@ -86,11 +86,6 @@ class CondaDependencies:
             known.extras |= requirement.extras
         return [str(requirement) for requirement in merged.values()]
 
-    @staticmethod
-    def sdk_origin_url() -> str:
-        """The package index that packages come from by default."""
-        return "https://pypi.org/simple"
-
     @property
     def conda_channels(self) -> Iterator[str]:
         """The channels, most preferred first. Kept for saved files: packages come from the Python index."""

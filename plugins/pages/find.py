@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import select
 
 from airloom.errors import AirloomError, NotFound
+from airloom.execution.names import FAILURE_KEY, PLAN_KEY, RESULT_KEY, ROOT_TASK
 from airloom.graph.model import Definition, PythonScriptSettings, Step
 from airloom.operators.definition import WORKSPACE as HAND_WRITTEN_WORKSPACE
 from airloom.plugins import runs
@@ -23,9 +24,6 @@ from airloom.plugins.airflow_gateway import DAG_RUNS, Session, task_states, xcom
 from airloom.plugins.api.schemas import RunStatus
 from airloom.plugins.db.models import RunRow, WorkspaceRow
 from airloom.plugins.run_states import (
-    FAILURE_KEY,
-    PLAN_KEY,
-    RESULT_KEY,
     StepView,
     read_plan,
     read_results,
@@ -151,7 +149,7 @@ def _steps(session: Session, run: FoundRun, definition: Definition | None) -> li
 
 def _plan(values: Mapping[str, object]) -> Plan:
     """The plan of a run, whatever its root task is called: in a hand-written DAG it may have any name."""
-    plans = [read_plan({"reuse": value}) for value in values.values()]
+    plans = [read_plan({ROOT_TASK: value}) for value in values.values()]
     return plans[0] if plans else Plan()
 
 

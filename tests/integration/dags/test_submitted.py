@@ -12,7 +12,7 @@ import pytest
 from airloom.core import Experiment, Workspace
 from airloom.pipeline.core import Pipeline, PipelineData, PipelineParameter, PipelineRun
 from airloom.pipeline.steps import PythonScriptStep
-from airloom.plugins.visibility import loader_file
+from airloom.plugins.loader_files import loader_file
 from airloom.storage.definitions import digest16_of_dag_id, shard_of
 from tests.support.airflow_api import AirflowApi, eventually
 from tests.support.server import RunningServer

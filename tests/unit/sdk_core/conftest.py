@@ -28,7 +28,7 @@ def own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, State]]:
     """Address and state of a running server."""
-    with running(tmp_path / "server") as (endpoint, state):
+    with running(tmp_path / "work") as (endpoint, state):
         yield endpoint, state
 
 

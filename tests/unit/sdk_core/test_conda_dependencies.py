@@ -118,4 +118,3 @@ def test_nothing_is_no_package(package: str) -> None:
 def test_requirements_on_one_package_are_merged() -> None:
     merged = CondaDependencies.merge_requirements(["horovod==0.15.2", "horovod", "pandas[excel]", "Pandas<3"])
     assert merged == ["horovod==0.15.2", "pandas[excel]<3"]
-    assert CondaDependencies.sdk_origin_url().startswith("https://")

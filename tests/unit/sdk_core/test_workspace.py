@@ -159,7 +159,7 @@ class TestConfigFile:
         ws.write_config(str(tmp_path))
         written = json.loads((tmp_path / ".airloom" / "config.json").read_text())
         assert PASSWORD not in json.dumps(written)
-        assert written["airloom"]["password_file"] == "../work/passwords.json"
+        assert written["airloom"]["password_file"] == f"../{Path.cwd().name}/passwords.json"
 
 
 class TestContents:
