@@ -76,7 +76,7 @@ class StepOperator(BaseOperator):
         self._skip_if_stopped(stop, context["ti"])
         try:
             with stop.watched(self.on_kill):
-                result = self._result(context, definition, run, workspace)
+                result = self._result(context, definition, run, workspace, stop)
         except AirloomError as error:
             self._skip_if_stopped(stop, context["ti"])
             stop.announce(self.step.id)
@@ -88,7 +88,9 @@ class StepOperator(BaseOperator):
         if result.reused_from is not None:
             raise AirflowSkipException(f"Reused from run {result.reused_from.run_id}.")
 
-    def _result(self, context: Context, definition: Definition, run: RunInfo, workspace: ReuseWorkspace) -> StepResult:
+    def _result(
+        self, context: Context, definition: Definition, run: RunInfo, workspace: ReuseWorkspace, stop: RunStop
+    ) -> StepResult:
         step = definition.graph.step(self.step.id)
         attempt = new_attempt(context)
         plan = pull_plan(context["ti"], self._root_task_id())
@@ -104,6 +106,7 @@ class StepOperator(BaseOperator):
                 )
             except Busy as busy:
                 self.log.info("%s", busy)
+                self._skip_if_stopped(stop, context["ti"])
                 return None
 
         return wait_for(unless_busy)

@@ -1,5 +1,18 @@
-"""Fixtures that every test may ask for."""
+"""What holds for every test, and fixtures that any may ask for.
+
+Tests that build DAGs import Airflow into this process. It reads its home when it is first imported, by whichever test
+comes first, so the home is set here: a folder of the session's own, of which nothing may come from the user's.
+"""
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
+
 pytest_plugins = ["tests.support.postgres"]
+
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airloom-airflow-")
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"

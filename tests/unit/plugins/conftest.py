@@ -1,20 +1,10 @@
-"""Airflow in this process, in a folder of its own: nothing of it may come from, or go to, the user's."""
+"""A store that Airflow's configuration names, and definitions to be built."""
 
 from __future__ import annotations
-
-import atexit
-import os
-import shutil
-import tempfile
 
 import pytest
 
 from airloom.graph.model import Definition
-
-# Airflow reads these when it is first imported, which the test modules do.
-os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airloom-airflow-")
-atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
-os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 
 @pytest.fixture
