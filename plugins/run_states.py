@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import ValidationError
 
-from airloom.execution.names import FAILURE_KEY, PLAN_KEY, RESULT_KEY, ROOT_TASK
+from airloom.execution.names import FAILURE_KEY, PLAN_KEY, RESULT_KEY
 from airloom.graph.model import PipelineGraph, Step
 from airloom.graph.results import Explanation, Origin, OutputRef, StepResult
 from airloom.plugins.airflow_gateway import Session, TaskState, task_states, xcoms
@@ -94,23 +94,43 @@ class StepView:
         return (self.ended_at - self.started_at).total_seconds()
 
 
+@dataclass(frozen=True)
+class RunFacts:
+    """What Airflow knows of a run's tasks, and what the tasks themselves have told, by step id."""
+
+    states: Mapping[str, TaskState]
+    plan: Plan
+    results: Mapping[str, StepResult]
+    failures: Mapping[str, str]
+
+    def views(self, steps: Iterable[Step], canceled_at: datetime | None) -> list[StepView]:
+        """The steps, in the order given."""
+        return [
+            step_view(
+                step,
+                self.states.get(step.id),
+                self.plan,
+                self.results.get(step.id),
+                failure=self.failures.get(step.id),
+                canceled_at=canceled_at,
+            )
+            for step in steps
+        ]
+
+
+def read_facts(session: Session, dag_id: str, run_id: str) -> RunFacts:
+    """The facts of one run of any DAG, submitted or hand-written."""
+    return RunFacts(
+        states=task_states(session, dag_id, run_id),
+        plan=_read_plan(xcoms(session, dag_id, run_id, PLAN_KEY)),
+        results=_read_results(xcoms(session, dag_id, run_id, RESULT_KEY)),
+        failures=xcoms(session, dag_id, run_id, FAILURE_KEY),
+    )
+
+
 def step_views(session: Session, run: RunRow, graph: PipelineGraph) -> list[StepView]:
-    """The steps of a run, in the order of the graph."""
-    states = task_states(session, run.dag_id, run.id)
-    plan = read_plan(xcoms(session, run.dag_id, run.id, PLAN_KEY))
-    results = read_results(xcoms(session, run.dag_id, run.id, RESULT_KEY))
-    failures = xcoms(session, run.dag_id, run.id, FAILURE_KEY)
-    return [
-        step_view(
-            step,
-            states.get(step.id),
-            plan,
-            results.get(step.id),
-            failure=failures.get(step.id),
-            canceled_at=run.cancel_requested_at,
-        )
-        for step in graph.steps
-    ]
+    """The steps of a submitted run, in the order of the graph."""
+    return read_facts(session, run.dag_id, run.id).views(graph.steps, run.cancel_requested_at)
 
 
 def step_view(
@@ -149,15 +169,18 @@ def _step_status(task: TaskState | None, canceled_at: datetime | None) -> StepSt
     return "Canceled" if status == "Failed" and ended_by_cancel else status
 
 
-def read_plan(values: Mapping[str, object]) -> Plan:
-    """The plan that the root task left; an empty one before that, or if another version wrote it."""
+def _read_plan(values: Mapping[str, object]) -> Plan:
+    """The plan that the root task left, whatever it is called: in a hand-written DAG it may have any name.
+
+    An empty one before that, or if another version wrote it.
+    """
     try:
-        return Plan.model_validate(values.get(ROOT_TASK) or {})
+        return Plan.model_validate(next(iter(values.values()), {}))
     except ValidationError:
         return Plan()
 
 
-def read_results(values: Mapping[str, object]) -> dict[str, StepResult]:
+def _read_results(values: Mapping[str, object]) -> dict[str, StepResult]:
     """The results that steps left, by step id, without those that another version wrote."""
     results = {}
     for step_id, value in values.items():

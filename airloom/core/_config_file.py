@@ -14,7 +14,6 @@ FILE_NAME = "config.json"
 FOLDERS = (".airloom", ".azureml", "", "aml_config")
 DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
 ENDPOINT_VARIABLE = "AIRLOOM_ENDPOINT"
-TOKEN_VARIABLE = "AIRLOOM_TOKEN"
 HOME_VARIABLE = "AIRLOOM_HOME"
 
 

@@ -16,22 +16,18 @@ from typing import Any
 from sqlalchemy import select
 
 from airloom.errors import AirloomError, NotFound
-from airloom.execution.names import FAILURE_KEY, PLAN_KEY, RESULT_KEY, ROOT_TASK
 from airloom.graph.model import Definition, PythonScriptSettings, Step
 from airloom.operators.definition import WORKSPACE as HAND_WRITTEN_WORKSPACE
 from airloom.plugins import runs
-from airloom.plugins.airflow_gateway import DAG_RUNS, Session, task_states, xcoms
+from airloom.plugins.airflow_gateway import DAG_RUNS, Session
 from airloom.plugins.api.schemas import RunStatus
 from airloom.plugins.db.models import RunRow, WorkspaceRow
 from airloom.plugins.run_states import (
     StepView,
-    read_plan,
-    read_results,
+    read_facts,
     run_status,
-    step_view,
 )
 from airloom.plugins.settings import Settings
-from airloom.reuse.plan import Plan
 from airloom.storage.definitions import DefinitionStore, digest16_of_dag_id
 from airloom.storage.object_store import open_store
 
@@ -129,28 +125,9 @@ def _started_in_airflow(session: Session, dag_id: str, run_id: str, definition: 
 
 
 def _steps(session: Session, run: FoundRun, definition: Definition | None) -> list[StepView]:
-    states = task_states(session, run.dag_id, run.run_id)
-    plan = _plan(xcoms(session, run.dag_id, run.run_id, PLAN_KEY))
-    results = read_results(xcoms(session, run.dag_id, run.run_id, RESULT_KEY))
-    failures = xcoms(session, run.dag_id, run.run_id, FAILURE_KEY)
-    steps = definition.graph.steps if definition is not None else _told_of(plan.decisions, results, failures)
-    return [
-        step_view(
-            step,
-            states.get(step.id),
-            plan,
-            results.get(step.id),
-            failure=failures.get(step.id),
-            canceled_at=run.canceled_at,
-        )
-        for step in steps
-    ]
-
-
-def _plan(values: Mapping[str, object]) -> Plan:
-    """The plan of a run, whatever its root task is called: in a hand-written DAG it may have any name."""
-    plans = [read_plan({ROOT_TASK: value}) for value in values.values()]
-    return plans[0] if plans else Plan()
+    facts = read_facts(session, run.dag_id, run.run_id)
+    told = (facts.plan.decisions, facts.results, facts.failures)
+    return facts.views(definition.graph.steps if definition is not None else _told_of(*told), run.canceled_at)
 
 
 def _told_of(*told: Iterable[str]) -> Sequence[Step]:
