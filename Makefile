@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format unit up down constraints clean
+.PHONY: help venv demo test thorough lint format unit up down constraints clean
 
 help: ## Show these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: venv ## Run the example pipeline three times on an embedded Airflow: first
 
 test: lint ## Check style, types and import rules, then run all tests
 	$(BIN)/python -m pytest
+
+thorough: venv ## Run the tests of crashes, races and corruption at full scale (takes an hour)
+	$(BIN)/python -m pytest --thorough -m thorough
 
 lint: venv ## Check style, types and import rules
 	$(BIN)/ruff check .

@@ -10,9 +10,25 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
+
+import pytest
 
 pytest_plugins = ["tests.support.postgres"]
 
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airloom-airflow-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--thorough", action="store_true", help="run the programme of crashes, races and corruption at full scale"
+    )
+
+
+@pytest.fixture(scope="session")
+def rounds(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """How often to repeat: `rounds(few, many)` is `few`, or `many` with --thorough."""
+    thorough = bool(request.config.getoption("--thorough"))
+    return lambda few, many: many if thorough else few
