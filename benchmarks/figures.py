@@ -29,7 +29,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the result. `baseline` is in the same unit as `value`, measured in the same run, and named `against`."""
+    """One line of the result. `baseline`, named `against`, is in the same unit and measured in the same run."""
 
     name: str
     value: float
