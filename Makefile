@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test thorough lint format unit up down constraints clean
+.PHONY: help venv demo test thorough bench lint format unit up down constraints clean
 
 help: ## Show these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: lint ## Check style, types and import rules, then run all tests
 
 thorough: venv ## Run the tests of crashes, races and corruption at full scale (takes an hour)
 	$(BIN)/python -m pytest --thorough -m thorough
+
+bench: venv ## Measure everything beside its peers, on an idle machine (takes half an hour)
+	$(BIN)/python -m benchmarks
 
 lint: venv ## Check style, types and import rules
 	$(BIN)/ruff check .

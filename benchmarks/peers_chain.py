@@ -94,7 +94,7 @@ def _in_turn(first: Callable[[], object], second: Callable[[], object]) -> tuple
 
 def _airloom(server: Bench) -> Callable[[], object]:
     file = server.folder / "chain.yml"
-    Chain(server, LENGTH).pipeline().save_yaml(str(file))
+    Chain(server, LENGTH).pipeline().save(file)
     submit = [AIRLOOM, "submit", str(file), "--wait", "--home", str(server.home)]
     for _ in range(3):
         _run(submit, server.folder)

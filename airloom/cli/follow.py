@@ -15,6 +15,7 @@ from airloom.exceptions import NotFoundException
 
 ENDED = frozenset({"Finished", "Failed", "Canceled"})
 POLL_SECONDS = 0.5
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 
 class Stream(StrEnum):
@@ -91,9 +92,15 @@ def _print_line(name: str, line: str, titled: bool) -> None:
 
 
 def wait_for_run(target: Target, run_id: str) -> dict[str, Any]:
-    """Wait until a run has ended, printing each step as it changes; returns the run."""
+    """Wait until a run has ended, printing each step as it changes; returns the run.
+
+    The pause grows while nothing changes, so that a run which ends at once is not waited for, and a long one costs
+    little.
+    """
     shown: dict[str, str] = {}
+    pause = SHORTEST_PAUSE
     while True:
+        known = len(shown)
         run = target.client.get_run(target.workspace, run_id)
         for step in target.client.list_steps(target.workspace, run_id):
             state = step_state(step)
@@ -102,7 +109,8 @@ def wait_for_run(target: Target, run_id: str) -> dict[str, Any]:
                 _print_step(step, state)
         if run["status"] in ENDED:
             return run
-        time.sleep(POLL_SECONDS)
+        pause = SHORTEST_PAUSE if len(shown) > known else min(pause * 1.5, LONGEST_PAUSE)
+        time.sleep(pause)
 
 
 def _print_step(step: dict[str, Any], state: str) -> None:
