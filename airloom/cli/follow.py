@@ -100,7 +100,7 @@ def wait_for_run(target: Target, run_id: str) -> dict[str, Any]:
     shown: dict[str, str] = {}
     pause = SHORTEST_PAUSE
     while True:
-        known = len(shown)
+        before = dict(shown)
         run = target.client.get_run(target.workspace, run_id)
         for step in target.client.list_steps(target.workspace, run_id):
             state = step_state(step)
@@ -109,7 +109,7 @@ def wait_for_run(target: Target, run_id: str) -> dict[str, Any]:
                 _print_step(step, state)
         if run["status"] in ENDED:
             return run
-        pause = SHORTEST_PAUSE if len(shown) > known else min(pause * 1.5, LONGEST_PAUSE)
+        pause = SHORTEST_PAUSE if shown != before else min(pause * 1.5, LONGEST_PAUSE)
         time.sleep(pause)
 
 
