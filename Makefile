@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test thorough lint format unit up down constraints clean
+.PHONY: help venv demo test thorough mutation lint format unit up down constraints clean
 
 help: ## Show these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ test: lint ## Check style, types and import rules, then run all tests
 
 thorough: venv ## Run the tests of crashes, races and corruption at full scale (takes an hour)
 	$(BIN)/python -m pytest --thorough -m thorough
+
+mutation: venv ## Change the code of keys, reuse and storage in 3,000 ways; which changes does no test see? (half an hour)
+	test -d .cache/mutation/bin || $(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .cache/mutation
+	$(BIN)/uv pip install --quiet --python .cache/mutation/bin/python --constraint constraints.txt -r setup.cfg --extra mutation
+	$(BIN)/python -m tests.mutation
 
 lint: venv ## Check style, types and import rules
 	$(BIN)/ruff check .
