@@ -7,7 +7,6 @@ only save work: correctness rests on records alone, which are written put-if-abs
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
@@ -18,9 +17,9 @@ from types import TracebackType
 
 from pydantic import ValidationError
 
-from airloom.errors import NotFound
-from airloom.graph.canonical import canonical_json
+from airloom.errors import IntegrityError, NotFound
 from airloom.graph.model import Model
+from airloom.storage.envelope import seal, unseal
 from airloom.storage.object_store import ObjectStore
 
 LEASE_SECONDS = 60.0
@@ -94,7 +93,7 @@ class LeaseStore:
             taken = lease is None or not lease.is_live(now) or lease.owner == owner
             if not taken and current is not None:
                 return current
-            return canonical_json(_LeaseObject(owner=owner, expires_at=now + LEASE_SECONDS))
+            return seal(_LeaseObject(owner=owner, expires_at=now + LEASE_SECONDS).model_dump(mode="json"))
 
         self._store.update(self._path(key), take)
         return Lease(self, key, owner) if taken else None
@@ -144,12 +143,12 @@ class Lease:
 
 
 def _parse(data: bytes | None) -> _LeaseObject | None:
-    """The lease in `data`, or None: an unreadable lease holds nobody off."""
+    """The lease in `data`, or None: a damaged lease holds nobody off, least of all until a damaged time."""
     if data is None:
         return None
     try:
-        return _LeaseObject.model_validate(json.loads(data))
-    except (ValueError, ValidationError):
+        return _LeaseObject.model_validate(unseal(data, "The lease"))
+    except (IntegrityError, ValidationError):
         return None
 
 
