@@ -33,18 +33,19 @@ class RunStop:
     def announce(self, step_id: str) -> None:
         """Let the other steps of the run end, because this one failed."""
         if self._enabled:
-            self._store.put_if_absent(self._key, seal({"step": step_id}))
+            self._store.put_if_absent(self._key, seal({"mark": self._key, "step": step_id}))
 
     def announced_by(self) -> str | None:
         """The id of the step whose failure ends the run, or None. A damaged mark still ends the run."""
         if not self._enabled:
             return None
         try:
-            return str(unseal(self._store.get(self._key), "The mark")["step"])
+            body = unseal(self._store.get(self._key), "The mark")
         except NotFound:
             return None
-        except (IntegrityError, KeyError):
+        except IntegrityError:
             return UNKNOWN_STEP
+        return str(body["step"]) if body.get("mark") == self._key else UNKNOWN_STEP
 
     @contextmanager
     def watched(self, on_stop: Callable[[], None]) -> Iterator[None]:

@@ -7,7 +7,7 @@ import re
 
 from pydantic import ValidationError
 
-from airloom.errors import IntegrityError, InvalidName, NotFound
+from airloom.errors import AirloomError, IntegrityError, InvalidName, NotFound
 from airloom.graph.canonical import canonical_json, digest_bytes, digest_value
 from airloom.graph.model import Definition
 from airloom.storage.envelope import seal, unseal
@@ -100,7 +100,10 @@ class DefinitionStore:
         stored = self._stored(number)
         if stored:
             log.warning("The index %s was lost or damaged; it is made anew.", _index_key(number))
-            self._list(number, *stored)
+            try:
+                self._list(number, *stored)
+            except (AirloomError, OSError) as error:
+                log.warning("The index %s cannot be written: %s", _index_key(number), error)
         return stored
 
     def _list(self, number: int, *digests: str) -> None:
@@ -111,7 +114,7 @@ class DefinitionStore:
         stored = self._stored(number) if listed is None else []
 
         def enter(old: bytes | None) -> bytes:
-            before = _index_entries(old)
+            before = _index_entries(number, old)
             return _index_json({*(stored if before is None else before), *digests})
 
         self._store.update(_index_key(number), enter)
@@ -119,7 +122,7 @@ class DefinitionStore:
     def _listed(self, number: int) -> list[str] | None:
         """What the index of a shard lists; None if it is missing or damaged."""
         try:
-            return _index_entries(self._store.get(_index_key(number)))
+            return _index_entries(number, self._store.get(_index_key(number)))
         except NotFound:
             return None
 
@@ -147,13 +150,15 @@ def _index_json(digests: set[str]) -> bytes:
     return seal({"definitions": sorted(digests)})
 
 
-def _index_entries(data: bytes | None) -> list[str] | None:
+def _index_entries(number: int, data: bytes | None) -> list[str] | None:
+    """What an index lists; None if there is none, if it was damaged, or if it is that of another shard."""
     if data is None:
         return None
     try:
-        return sorted(unseal(data, "The index")["definitions"])
+        digests: list[str] = unseal(data, "The index")["definitions"]
     except (IntegrityError, KeyError):
         return None
+    return digests if all(shard_of(digest) == number for digest in digests) else None
 
 
 def _altered(key: str) -> IntegrityError:
