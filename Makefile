@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test thorough bench lint format unit up down constraints clean
+.PHONY: help venv demo test thorough bench mutation lint format unit up down constraints clean
 
 help: ## Show these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ thorough: venv ## Run the tests of crashes, races and corruption at full scale (
 
 bench: venv ## Measure everything beside its peers, on an idle machine (takes half an hour)
 	$(BIN)/python -m benchmarks
+
+mutation: venv ## Change the code of keys, reuse and storage in 3,000 ways; which changes does no test see? (half an hour)
+	test -d .cache/mutation/bin || $(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .cache/mutation
+	$(BIN)/uv pip install --quiet --python .cache/mutation/bin/python --constraint constraints.txt -r setup.cfg --extra mutation
+	$(BIN)/python -m tests.mutation
 
 lint: venv ## Check style, types and import rules
 	$(BIN)/ruff check .

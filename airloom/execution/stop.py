@@ -11,12 +11,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from airloom.errors import NotFound
+from airloom.errors import IntegrityError, NotFound
 from airloom.execution.step import RunInfo
+from airloom.storage.envelope import seal, unseal
 from airloom.storage.paths import slug
 from airloom.storage.workspace import WorkspaceStore
 
 WATCH_SECONDS = 0.5
+UNKNOWN_STEP = "(unknown)"
+"""Stands for the failed step where the mark of a run cannot be read."""
 
 
 class RunStop:
@@ -30,14 +33,19 @@ class RunStop:
     def announce(self, step_id: str) -> None:
         """Let the other steps of the run end, because this one failed."""
         if self._enabled:
-            self._store.put_if_absent(self._key, step_id.encode())
+            self._store.put_if_absent(self._key, seal({"mark": self._key, "step": step_id}))
 
     def announced_by(self) -> str | None:
-        """The id of the step whose failure ends the run, or None."""
+        """The id of the step whose failure ends the run, or None. A damaged mark still ends the run."""
+        if not self._enabled:
+            return None
         try:
-            return self._store.get(self._key).decode() if self._enabled else None
+            body = unseal(self._store.get(self._key), "The mark")
         except NotFound:
             return None
+        except IntegrityError:
+            return UNKNOWN_STEP
+        return str(body["step"]) if body.get("mark") == self._key else UNKNOWN_STEP
 
     @contextmanager
     def watched(self, on_stop: Callable[[], None]) -> Iterator[None]:

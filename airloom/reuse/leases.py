@@ -7,7 +7,6 @@ only save work: correctness rests on records alone, which are written put-if-abs
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
@@ -18,9 +17,9 @@ from types import TracebackType
 
 from pydantic import ValidationError
 
-from airloom.errors import NotFound
-from airloom.graph.canonical import canonical_json
+from airloom.errors import IntegrityError, NotFound
 from airloom.graph.model import Model
+from airloom.storage.envelope import seal, unseal
 from airloom.storage.object_store import ObjectStore
 
 LEASE_SECONDS = 60.0
@@ -61,6 +60,7 @@ class Owner(Model):
 
 
 class _LeaseObject(Model):
+    key: str
     owner: Owner
     expires_at: float
 
@@ -78,7 +78,7 @@ class LeaseStore:
     def holder(self, key: str) -> Owner | None:
         """The live owner of a key's lease, or None."""
         try:
-            lease = _parse(self._store.get(self._path(key)))
+            lease = _parse(key, self._store.get(self._path(key)))
         except NotFound:
             return None
         return lease.owner if lease is not None and lease.is_live(time.time()) else None
@@ -90,11 +90,11 @@ class LeaseStore:
         def take(current: bytes | None) -> bytes:
             nonlocal taken
             now = time.time()
-            lease = _parse(current)
+            lease = _parse(key, current)
             taken = lease is None or not lease.is_live(now) or lease.owner == owner
             if not taken and current is not None:
                 return current
-            return canonical_json(_LeaseObject(owner=owner, expires_at=now + LEASE_SECONDS))
+            return seal(_LeaseObject(key=key, owner=owner, expires_at=now + LEASE_SECONDS).model_dump(mode="json"))
 
         self._store.update(self._path(key), take)
         return Lease(self, key, owner) if taken else None
@@ -143,14 +143,15 @@ class Lease:
                 log.warning("Renewing the lease of key %s failed, will try again: %s", self._key, error)
 
 
-def _parse(data: bytes | None) -> _LeaseObject | None:
-    """The lease in `data`, or None: an unreadable lease holds nobody off."""
+def _parse(key: str, data: bytes | None) -> _LeaseObject | None:
+    """The lease in `data`, or None: a damaged lease, or that of another key, holds nobody off."""
     if data is None:
         return None
     try:
-        return _LeaseObject.model_validate(json.loads(data))
-    except (ValueError, ValidationError):
+        lease = _LeaseObject.model_validate(unseal(data, "The lease"))
+    except (IntegrityError, ValidationError):
         return None
+    return lease if lease.key == key else None
 
 
 def _start_time(pid: int) -> str:

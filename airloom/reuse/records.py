@@ -3,10 +3,14 @@
 A record is written last, put-if-absent, after all its outputs are published: whoever sees a record may trust that
 the outputs were whole. It is believed only if it is intact itself and every output still has the recorded digest;
 otherwise it is dropped and the step runs again. Corruption is never an error for the user, and never reused.
+
+Every record carries the version of its form. One of an older form is read or dropped; one of a newer form is left
+alone, as the version that wrote it may still work with it, beside this one.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -16,8 +20,13 @@ from airloom.errors import AirloomError, IntegrityError, NotFound
 from airloom.graph.canonical import digest_value
 from airloom.graph.model import Model
 from airloom.graph.results import Origin, OutputRef
-from airloom.reuse.envelope import seal, unseal
+from airloom.storage.envelope import seal, unseal
 from airloom.storage.object_store import ObjectStore
+
+log = logging.getLogger(__name__)
+
+RECORD_FORMAT = 1
+"""Raised, here and in the models, whenever what a record holds changes. Older versions leave newer records alone."""
 
 HISTORY_LENGTH = 20
 """How many attempts of a step are remembered for explanations."""
@@ -47,12 +56,16 @@ class PipelineRecord(Model):
 
 
 class LostRecord(Exception):
-    """A record that exists but cannot be believed. `cause` says why, in words for the user."""
+    """A record that exists but cannot be used. `cause` says why, in words for the user.
 
-    def __init__(self, cause: str, *, output_lost: bool) -> None:
+    `keep` is set if it may well be good, but not for this version or not now: then it is not dropped.
+    """
+
+    def __init__(self, cause: str, *, output_lost: bool = False, keep: bool = False) -> None:
         super().__init__(cause)
         self.cause = cause
         self.output_lost = output_lost
+        self.keep = keep
 
 
 class RecordStore:
@@ -65,7 +78,7 @@ class RecordStore:
     def find(self, key: str, digest_of: DigestOf) -> Record | None:
         """The record of a key, proven: intact, and all outputs are what they were. None if there is none.
 
-        Raises LostRecord if there is one that cannot be believed; it has been dropped then.
+        Raises LostRecord if there is one that cannot be used; it has been dropped then, unless it may be good.
         """
         path = self._record_path(key)
         try:
@@ -73,24 +86,27 @@ class RecordStore:
             if record is not None:
                 verify_outputs(record.outputs, digest_of)
             return record
-        except LostRecord:
-            self._store.delete(path)
+        except LostRecord as lost:
+            if not lost.keep:
+                self._store.delete(path)
             raise
 
     def add(self, record: Record, *, replace: bool = False) -> bool:
-        """Publish a record. False if another attempt's record is there already and `replace` is not set."""
+        """Publish a record. False if another attempt's record is there already and `replace` is not set.
+
+        A record that a newer version wrote is never replaced.
+        """
         data = seal(record.model_dump(mode="json"))
         path = self._record_path(record.key)
-        if replace:
+        if replace and not self._is_newer(path):
             self._store.put(path, data)
             return True
         return self._store.put_if_absent(path, data)
 
     def remember(self, record: Record) -> None:
         """Keep a record for explanations, even after the record itself was dropped or replaced."""
-        folder = self._history_folder(record.step_name)
-        self._store.put(f"{folder}/{record.created_at}-{record.key[:16]}.json", seal(record.model_dump(mode="json")))
-        for old in sorted(self._store.list(folder + "/"))[:-HISTORY_LENGTH]:
+        self._store.put(self._history_path(record), seal(record.model_dump(mode="json")))
+        for old in sorted(self._store.list(self._history_folder(record.step_name) + "/"))[:-HISTORY_LENGTH]:
             self._store.delete(old)
 
     def history(self, step_name: str) -> list[Record]:
@@ -99,9 +115,10 @@ class RecordStore:
         for path in sorted(self._store.list(self._history_folder(step_name) + "/"), reverse=True):
             try:
                 record = self._read(path, None)
-            except LostRecord:
+            except LostRecord as lost:
+                log.info("The remembered attempt %s is left out: %s", path, lost.cause)
                 continue
-            if record is not None:
+            if record is not None and self._history_path(record) == path:
                 records.append(record)
         return records
 
@@ -109,16 +126,18 @@ class RecordStore:
         """The record of a whole pipeline, proven like single records; None if there is none to be believed."""
         path = self._pipeline_path(key)
         try:
-            record = PipelineRecord.model_validate(unseal(self._store.get(path), path))
+            body = self._body(path)
+            if body is None:
+                return None
+            record = PipelineRecord.model_validate(body)
             if record.key != key:
-                raise LostRecord("It belongs to another key.", output_lost=False)
+                raise LostRecord("It belongs to another key.")
             for step in record.steps.values():
                 verify_outputs(step.outputs, digest_of)
             return record
-        except NotFound:
-            return None
-        except (IntegrityError, ValidationError, LostRecord):
-            self._store.delete(path)
+        except (ValidationError, LostRecord) as error:
+            if not (isinstance(error, LostRecord) and error.keep):
+                self._store.delete(path)
             return None
 
     def add_pipeline(self, record: PipelineRecord) -> None:
@@ -127,18 +146,35 @@ class RecordStore:
 
     def _read(self, path: str, key: str | None) -> Record | None:
         try:
-            record = Record.model_validate(unseal(self._store.get(path), "The reuse record"))
+            body = self._body(path)
+            record = Record.model_validate(body) if body is not None else None
+        except ValidationError as error:
+            raise LostRecord("The reuse record is of a format this version does not know.") from error
+        if key is not None and record is not None and record.key != key:
+            raise LostRecord("The reuse record belongs to another key.")
+        return record
+
+    def _body(self, path: str) -> dict[str, Any] | None:
+        """What a sealed record of this or an older format holds, or None if there is no record."""
+        try:
+            body = unseal(self._store.get(path), "The reuse record")
         except NotFound:
             return None
         except IntegrityError as error:
-            raise LostRecord(error.message, output_lost=False) from error
-        except ValidationError as error:
-            raise LostRecord(
-                "The reuse record is of a format this version does not know.", output_lost=False
-            ) from error
-        if key is not None and record.key != key:
-            raise LostRecord("The reuse record belongs to another key.", output_lost=False)
-        return record
+            raise LostRecord(error.message) from error
+        except OSError as error:
+            raise LostRecord(f"The reuse record cannot be read: {error}.", keep=True) from error
+        version = body.get("format")
+        if isinstance(version, int) and version > RECORD_FORMAT:
+            raise LostRecord("The reuse record was written by a newer version of Airloom.", keep=True)
+        return body
+
+    def _is_newer(self, path: str) -> bool:
+        try:
+            self._body(path)
+        except LostRecord as lost:
+            return lost.keep
+        return False
 
     def _record_path(self, key: str) -> str:
         return f"{self._prefix}/records/{key[:2]}/{key}.json"
@@ -149,6 +185,9 @@ class RecordStore:
     def _history_folder(self, step_name: str) -> str:
         return f"{self._prefix}/history/{digest_value(step_name)[:32]}"
 
+    def _history_path(self, record: Record) -> str:
+        return f"{self._history_folder(record.step_name)}/{record.created_at}-{record.key[:16]}.json"
+
 
 def verify_outputs(outputs: Mapping[str, OutputRef], digest_of: DigestOf) -> None:
     """Check that every output still is what was recorded. Raises LostRecord naming the output that is not."""
@@ -158,7 +197,7 @@ def verify_outputs(outputs: Mapping[str, OutputRef], digest_of: DigestOf) -> Non
             found = digest_of(output.datastore, output.path)
         except NotFound as error:
             raise LostRecord(f"Its {where} no longer exists.", output_lost=True) from error
-        except AirloomError as error:
+        except (AirloomError, OSError) as error:
             raise LostRecord(f"Its {where} cannot be read: {error}", output_lost=True) from error
         if found != output.digest:
             raise LostRecord(f"Its {where} was altered since.", output_lost=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 
 from pydantic import ValidationError
 
-from airloom.errors import IntegrityError, InvalidName, NotFound
+from airloom.errors import AirloomError, IntegrityError, InvalidName, NotFound
 from airloom.graph.canonical import canonical_json, digest_bytes, digest_value
 from airloom.graph.model import Definition
+from airloom.storage.envelope import seal, unseal
 from airloom.storage.object_store import ObjectStore
 from airloom.storage.paths import slug
+
+log = logging.getLogger(__name__)
 
 SHARDS = 16
 _DIGEST16 = re.compile(r"[0-9a-f]{16}")
@@ -60,8 +63,7 @@ class DefinitionStore:
         key = _definition_key(digest)
         if not self._store.put_if_absent(key, data) and self._store.get(key) != data:
             raise _altered(key)
-        index = _index_key(shard_of(digest))
-        self._store.update(index, lambda old: _index_json({*_index_entries(index, old), digest}))
+        self._list(shard_of(digest), digest)
         return digest
 
     def get(self, digest: str) -> Definition:
@@ -91,13 +93,43 @@ class DefinitionStore:
             ) from None
 
     def shard(self, number: int) -> list[str]:
-        """The short digests of the definitions in a shard, sorted."""
-        key = _index_key(number)
+        """The short digests of the definitions in a shard, sorted. An index that is lost or damaged is made anew."""
+        listed = self._listed(number)
+        if listed is not None:
+            return listed
+        stored = self._stored(number)
+        if stored:
+            log.warning("The index %s was lost or damaged; it is made anew.", _index_key(number))
+            try:
+                self._list(number, *stored)
+            except (AirloomError, OSError) as error:
+                log.warning("The index %s cannot be written: %s", _index_key(number), error)
+        return stored
+
+    def _list(self, number: int, *digests: str) -> None:
+        """Enter definitions into the index of a shard, which is made from all stored ones if it cannot be read."""
+        listed = self._listed(number)
+        if listed is not None and set(digests) <= set(listed):
+            return
+        stored = self._stored(number) if listed is None else []
+
+        def enter(old: bytes | None) -> bytes:
+            before = _index_entries(number, old)
+            return _index_json({*(stored if before is None else before), *digests})
+
+        self._store.update(_index_key(number), enter)
+
+    def _listed(self, number: int) -> list[str] | None:
+        """What the index of a shard lists; None if it is missing or damaged."""
         try:
-            data = self._store.get(key)
+            return _index_entries(number, self._store.get(_index_key(number)))
         except NotFound:
-            return []
-        return _index_entries(key, data)
+            return None
+
+    def _stored(self, number: int) -> list[str]:
+        """The definitions of a shard that are in the store, listed or not."""
+        names = (key.removeprefix("definitions/").removesuffix(".json") for key in self._store.list("definitions/"))
+        return [name for name in names if _DIGEST16.fullmatch(name) and shard_of(name) == number]
 
     def shard_etag(self, number: int) -> str | None:
         """A text that is another after each change of the shard; None while it is empty."""
@@ -115,23 +147,18 @@ def _index_key(number: int) -> str:
 
 
 def _index_json(digests: set[str]) -> bytes:
-    return canonical_json({"definitions": sorted(digests)})
+    return seal({"definitions": sorted(digests)})
 
 
-def _index_entries(key: str, data: bytes | None) -> list[str]:
+def _index_entries(number: int, data: bytes | None) -> list[str] | None:
+    """What an index lists; None if there is none, if it was damaged, or if it is that of another shard."""
     if data is None:
-        return []
+        return None
     try:
-        digests = json.loads(data)["definitions"]
-        if all(_DIGEST16.fullmatch(digest) for digest in digests):
-            return sorted(digests)
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise IntegrityError(
-        f"The index {key!r} of pipeline definitions was altered and cannot be read.",
-        hint="Restore it from a backup, or write the names of the definitions of its shard into it again.",
-        target=key,
-    )
+        digests: list[str] = unseal(data, "The index")["definitions"]
+    except (IntegrityError, KeyError):
+        return None
+    return digests if all(shard_of(digest) == number for digest in digests) else None
 
 
 def _altered(key: str) -> IntegrityError:

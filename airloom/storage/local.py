@@ -56,6 +56,8 @@ class LocalStore:
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Make an object unless there is one. Of any number of racing writers exactly one gets True."""
         path = self._path(key)
+        if path.is_dir():
+            raise _folder_in_the_way(path)
         if path.exists():
             return False
         with new_file(path.parent) as (file, temporary):
@@ -165,14 +167,18 @@ def _rename(temporary: Path, path: Path) -> None:
     try:
         temporary.replace(path)
     except IsADirectoryError:
-        raise AlreadyExists(
-            f"No object can be written to {path}: other objects lie below this name.",
-            hint="Choose another key.",
-            target=str(path),
-        ) from None
+        raise _folder_in_the_way(path) from None
     finally:
         temporary.unlink(missing_ok=True)
     sync_dir(path.parent)
+
+
+def _folder_in_the_way(path: Path) -> AlreadyExists:
+    return AlreadyExists(
+        f"No object can be written to {path}: other objects lie below this name.",
+        hint="Choose another key.",
+        target=str(path),
+    )
 
 
 def _copy_and_hash(source: Path, target: BinaryIO) -> str:

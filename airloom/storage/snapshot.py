@@ -211,7 +211,7 @@ def _fetch(store: WorkspaceStore, entry: TreeEntry, target: Path) -> None:
         else:
             with store.store.open_read(key) as source, target.open("wb") as copy:
                 shutil.copyfileobj(source, copy)
-    except (FileNotFoundError, NotFound):
+    except (FileNotFoundError, IsADirectoryError, NotFound):
         raise _damaged(entry, key, "is missing") from None
     if target.stat().st_size != entry.size or digest_file(target) != entry.digest:
         raise _damaged(entry, key, "was altered")

@@ -47,6 +47,22 @@ FROM json_each(?) AS wanted CROSS JOIN files ON files.path = wanted.value
 """
 
 
+class _Cores:
+    """How many may hash one file together: all, but one in a forked child, where the others' threads do not exist.
+
+    They live once in a process. A child that hands them work after its parent did would wait for them for ever.
+    """
+
+    number = blake3.AUTO
+
+    def fork(self) -> None:
+        self.number = 1
+
+
+_cores = _Cores()
+os.register_at_fork(after_in_child=_cores.fork)
+
+
 class FileStat(NamedTuple):
     """A file and what identifies one state of its content."""
 
@@ -78,7 +94,7 @@ def digest_file(path: Path | str) -> str:
 
     Read and not mapped: a mapped file that another process truncates meanwhile would end this one by SIGBUS.
     """
-    hasher = blake3(max_threads=blake3.AUTO)
+    hasher = blake3(max_threads=_cores.number)
     with open(path, "rb", buffering=0) as file:
         buffer = memoryview(bytearray(min(max(os.fstat(file.fileno()).st_size, 1), _BUFFER_BYTES)))
         while count := file.readinto(buffer):

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from airloom.errors import AirloomError, IntegrityError, NotFound
 from airloom.graph.canonical import canonical_json, digest_bytes
 from airloom.storage.datastores import DatastoreConfig, DatastoreHandle, open_datastore
+from airloom.storage.envelope import seal, unseal
 from airloom.storage.paths import check_digest, check_name, validate_relative
 from airloom.storage.stat_cache import StatCache, shared_cache
 from airloom.storage.tree import TreeManifest
@@ -68,7 +69,7 @@ class WorkspaceStore:
 
     def put_datastore(self, config: DatastoreConfig) -> None:
         """Make or replace the configuration of a datastore; its data is not touched."""
-        self.store.put(self.datastore_key(config.name), canonical_json(config))
+        self.store.put(self.datastore_key(config.name), seal(config.model_dump(mode="json")))
 
     def delete_datastore(self, name: str) -> None:
         """Forget a datastore; its data stays. No error if there is none."""
@@ -86,14 +87,16 @@ class WorkspaceStore:
         return root
 
     def _datastore_config(self, key: str) -> DatastoreConfig:
+        data = self.store.get(key)
         try:
-            return DatastoreConfig.model_validate_json(self.store.get(key))
+            config = DatastoreConfig.model_validate(unseal(data, "It"))
+        except IntegrityError as error:
+            return _unsealed_config(data, key, error.message)
         except ValidationError as error:
-            raise IntegrityError(
-                f"The datastore configuration {key!r} cannot be read: {error.errors()[0]['msg']}.",
-                hint="Register the datastore again.",
-                target=key,
-            ) from None
+            raise _unreadable_config(key, f"{error.errors()[0]['msg']}.") from None
+        if self.datastore_key(config.name) != key:
+            raise _unreadable_config(key, f"It is that of the datastore {config.name!r}.")
+        return config
 
     def _no_datastore(self, name: str) -> NotFound:
         keys = self.store.list(self.key("datastores", ""))
@@ -174,6 +177,20 @@ class WorkspaceStore:
         """The names of an attempt's artifacts, sorted."""
         folder = self.artifact_key(run_id, step_id, attempt) + "/"
         return [key.removeprefix(folder) for key in self.store.list(folder)]
+
+
+def _unsealed_config(data: bytes, key: str, cause: str) -> DatastoreConfig:
+    """The configuration in bytes without an envelope, as earlier versions wrote it."""
+    try:
+        return DatastoreConfig.model_validate_json(data)
+    except ValidationError:
+        raise _unreadable_config(key, cause) from None
+
+
+def _unreadable_config(key: str, cause: str) -> IntegrityError:
+    return IntegrityError(
+        f"The datastore configuration {key!r} cannot be read. {cause}", hint="Register the datastore again.", target=key
+    )
 
 
 def _altered(key: str, cause: str) -> IntegrityError:

@@ -17,6 +17,7 @@ from airloom.reuse.plan import Plan, make_plan, topological_order
 from airloom.reuse.workspace import ReuseWorkspace, bound_data
 from airloom.storage.datastores import DatastoreConfig
 from airloom.storage.object_store import open_store
+from airloom.storage.stat_cache import StatCache
 from airloom.storage.workspace import WorkspaceStore
 
 DATASTORE = "workspaceblobstore"
@@ -27,8 +28,8 @@ Script = Callable[[dict[str, str]], str]
 class Workbench:
     """A workspace on disk, with data and runs."""
 
-    def __init__(self, root: Path) -> None:
-        self.storage = WorkspaceStore(open_store(f"file://{root / 'store'}"), "default")
+    def __init__(self, root: Path, cache: StatCache | None = None) -> None:
+        self.storage = WorkspaceStore(open_store(f"file://{root / 'store'}"), "default", cache)
         self.data = root / "data"
         self.data.mkdir(parents=True)
         self.storage.put_datastore(DatastoreConfig(name=DATASTORE, root=str(self.data)))

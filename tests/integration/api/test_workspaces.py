@@ -72,11 +72,11 @@ def test_register_datastore(server: ApiServer, admin: Client, workspace: str) ->
     created = admin.create_datastore(workspace, {"name": "shared_data", "root": str(root), "tags": {"a": "b"}})
     assert (created["root"], created["type"], created["tags"]) == (str(root), "local", {"a": "b"})
     mirror = server.store / f"workspaces/{workspace}/datastores/shared_data.json"
-    assert json.loads(mirror.read_text())["root"] == str(root)
+    assert json.loads(mirror.read_text())["body"]["root"] == str(root)
     with pytest.raises(AlreadyExistsException, match="has a datastore 'shared_data' already"):
         admin.create_datastore(workspace, {"name": "shared_data"})
     moved = admin.create_datastore(workspace, {"name": "shared_data", "root": f"{root}-2", "overwrite": True})
-    assert moved["root"] == json.loads(mirror.read_text())["root"] == f"{root}-2"
+    assert moved["root"] == json.loads(mirror.read_text())["body"]["root"] == f"{root}-2"
     admin.delete_datastore(workspace, "shared_data")
     assert not mirror.exists()
     with pytest.raises(NotFoundException, match="It has: workspaceblobstore, workspacefilestore"):
@@ -112,7 +112,7 @@ def test_racing_registrations_agree(server: ApiServer, admin: Client, workspace:
     with ThreadPoolExecutor(8) as pool:
         winners = [root for root in pool.map(register, range(8)) if root]
     mirror = server.store / f"workspaces/{workspace}/datastores/raced.json"
-    assert winners == [json.loads(mirror.read_text())["root"]]
+    assert winners == [json.loads(mirror.read_text())["body"]["root"]]
     assert admin.get_datastore(workspace, "raced")["root"] == winners[0]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 from airloom.execution import Busy
 from airloom.graph.results import Reason
 from airloom.reuse.leases import LEASE_SECONDS, LeaseStore, Owner
+from airloom.storage.envelope import seal, unseal
 from airloom.storage.object_store import ObjectStore, open_store
 from tests.support.builders import a_graph, a_step
 from tests.support.in_process import DATASTORE, InProcessRun, Workbench
@@ -62,13 +62,13 @@ def test_a_lease_of_another_host_runs_out(leases: LeaseStore, store: ObjectStore
     elsewhere = an_owner().model_copy(update={"host": "elsewhere"})
     assert leases.acquire("k", elsewhere) is not None
     assert leases.acquire("k", an_owner("run-2")) is None
-    lease = json.loads(store.get("reuse/leases/k"))
+    lease = unseal(store.get("reuse/leases/k"), "The lease")
     assert LEASE_SECONDS / 2 < lease["expires_at"] - time.time() <= LEASE_SECONDS
-    store.put("reuse/leases/k", json.dumps({**lease, "expires_at": time.time() - 1}).encode())
+    store.put("reuse/leases/k", seal({**lease, "expires_at": time.time() - 1}))
     assert leases.acquire("k", an_owner("run-2")) is not None
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b'{"owner": 1}'])
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"owner": 1}', seal({"owner": 1})])
 def test_an_unreadable_lease_holds_nobody_off(leases: LeaseStore, store: ObjectStore, damage: bytes) -> None:
     store.put("reuse/leases/k", damage)
     assert leases.holder("k") is None

@@ -12,6 +12,7 @@ from airloom.errors import IntegrityError, InvalidName, NotFound
 from airloom.graph.canonical import canonical_json, digest_bytes
 from airloom.graph.model import Definition
 from airloom.storage.definitions import SHARDS, DefinitionStore, dag_id, digest16, digest16_of_dag_id, shard_of
+from airloom.storage.envelope import seal
 from airloom.storage.local import LocalStore
 from tests.support.builders import a_graph, a_step
 
@@ -94,17 +95,37 @@ def test_a_definition_of_another_version_is_refused(definitions: DefinitionStore
         definitions.get(digest)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"definitions": [1]}', b'{"definitions": ["../../x"]}'])
-def test_an_altered_index_is_found_and_never_overwritten(
-    definitions: DefinitionStore, store: LocalStore, data: bytes
+INDEX_OF_ANOTHER = seal({"definitions": ["0123456789abcdef"]}).replace(b"0123", b"3210")
+
+
+@pytest.mark.parametrize("data", [None, b"", b"[]", b"{}", seal({}), b'{"definitions": []}', INDEX_OF_ANOTHER])
+@pytest.mark.parametrize("by", ["reader", "writer"])
+def test_an_index_that_is_lost_or_damaged_is_made_anew_from_the_definitions(
+    definitions: DefinitionStore, store: LocalStore, data: bytes | None, by: str
 ) -> None:
-    key = f"index/{shard_of(digest16(a_definition())):02x}.json"
-    store.put(key, data)
-    with pytest.raises(IntegrityError, match=f"index '{key}' .* was altered"):
-        definitions.shard(shard_of(digest16(a_definition())))
-    with pytest.raises(IntegrityError, match=f"index '{key}' .* was altered"):
-        definitions.put(a_definition())
-    assert store.get(key) == data
+    digests = sorted(definitions.put(a_definition(experiment=f"e{number}")) for number in range(40))
+    shard = shard_of(digests[0])
+    key = f"index/{shard:02x}.json"
+    intact = store.get(key)
+    store.delete(key)
+    if data is not None:
+        store.put(key, data)
+    if by == "reader":
+        assert listed(definitions) == digests
+    else:
+        definitions.put(definitions.get(digests[0]))
+    assert store.get(key) == intact
+    assert listed(definitions) == digests
+
+
+def test_what_is_no_definition_does_not_get_into_an_index_that_is_made_anew(
+    definitions: DefinitionStore, store: LocalStore
+) -> None:
+    digest = definitions.put(a_definition())
+    store.put("definitions/notes.txt", b"")
+    store.put("definitions/deeper/0123456789abcdef.json", b"")
+    store.delete(f"index/{shard_of(digest):02x}.json")
+    assert listed(definitions) == [digest]
 
 
 def test_unknown_definitions_and_shards_are_named(definitions: DefinitionStore) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -207,3 +209,23 @@ def test_the_shared_cache_lies_where_the_environment_says(tmp_path: Path, monkey
     monkeypatch.setenv("AIRLOOM_CACHE_DIR", str(tmp_path))
     assert shared_cache().path == tmp_path / "digests.sqlite"
     shared_cache.cache_clear()
+
+
+_FORKS = """
+import os, signal, sys
+from airloom.storage.stat_cache import digest_file
+expected = digest_file(sys.argv[1])
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    os._exit(0 if digest_file(sys.argv[1]) == expected else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_process_that_has_hashed_may_fork_into_one_that_hashes(tmp_path: Path) -> None:
+    """The threads that hash a large file together do not survive a fork; a child that needed them would hang."""
+    large = tmp_path / "large"
+    large.write_bytes(bytes(16 << 20))
+    done = subprocess.run([sys.executable, "-c", _FORKS, str(large)], check=False)
+    assert done.returncode == 0

@@ -9,6 +9,7 @@ import pytest
 from airloom.errors import IntegrityError, InvalidName, NotFound, UnsafePath
 from airloom.graph.canonical import digest_bytes
 from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.envelope import seal
 from airloom.storage.stat_cache import shared_cache
 from airloom.storage.tree import TreeEntry, TreeManifest
 from airloom.storage.workspace import WorkspaceStore
@@ -65,10 +66,26 @@ def test_a_deleted_datastore_keeps_its_data(workspace: WorkspaceStore, tmp_path:
     assert (tmp_path / "blob").is_dir()
 
 
-def test_an_altered_datastore_configuration_is_named(workspace: WorkspaceStore) -> None:
-    workspace.store.put(workspace.datastore_key("blob"), b'{"name": "blob", "root": "relative"}')
-    with pytest.raises(IntegrityError, match=r"'workspaces/lab/datastores/blob\.json' cannot be read: .*absolute"):
+UNREADABLE_CONFIGS = {
+    b'{"name": "blob", "root": "/data"': r"It is truncated or is not JSON\.",
+    seal({"name": "blob", "root": "/data"}).replace(b"/data", b"/dada"): r"It was altered: its content does not have",
+    seal({"name": "blob", "root": "relative"}): r"Value error, the root 'relative' .* must be an absolute folder\.",
+    seal({"name": "other", "root": "/data"}): r"It is that of the datastore 'other'\.",
+}
+
+
+@pytest.mark.parametrize(("data", "cause"), UNREADABLE_CONFIGS.items(), ids=["truncated", "altered", "wrong", "moved"])
+def test_a_damaged_datastore_configuration_is_named(workspace: WorkspaceStore, data: bytes, cause: str) -> None:
+    workspace.store.put(workspace.datastore_key("blob"), data)
+    named = r"^The datastore configuration 'workspaces/lab/datastores/blob\.json' cannot be read\. "
+    with pytest.raises(IntegrityError, match=rf"{named}{cause}.* Register the datastore again\.$") as caught:
         workspace.datastore("blob")
+    assert caught.value.target == workspace.datastore_key("blob")
+
+
+def test_a_datastore_configuration_of_an_earlier_version_is_read(workspace: WorkspaceStore) -> None:
+    workspace.store.put(workspace.datastore_key("blob"), b'{"name": "blob", "root": "/data", "type": "local"}')
+    assert workspace.datastore("blob").config == DatastoreConfig(name="blob", root="/data")
 
 
 def test_the_default_folder_of_a_datastore_lies_in_the_store(workspace: WorkspaceStore) -> None:

@@ -1,4 +1,8 @@
-"""JSON objects that prove their own integrity: the body travels with its digest."""
+"""JSON objects that prove their own integrity: the body travels with its digest.
+
+The envelope is the one form that never changes. By it any version of Airloom tells an object that was damaged from
+one that a newer version wrote.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +23,8 @@ def unseal(data: bytes, what: str) -> dict[str, Any]:
     try:
         envelope = json.loads(data)
         body, digest = envelope["body"], envelope["digest"]
-        intact = digest_value(body) == digest
-    except (ValueError, KeyError, TypeError) as error:
+        intact = isinstance(body, dict) and digest_value(body) == digest
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IntegrityError(f"{what} is truncated or is not JSON.", target=what) from error
     if not intact:
         raise IntegrityError(f"{what} was altered: its content does not have the digest it carries.", target=what)
