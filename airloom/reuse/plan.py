@@ -150,6 +150,7 @@ class _WholePipeline:
         self._parameters = parameters
         self._applies = all(effective_mode(step, reuse) == "auto" for step in graph.steps)
         self._key: str | None = None
+        self._refreshed = ""
 
     def find(self) -> PipelineRecord | None:
         """The proven record, or None. A key that cannot be computed is no error: the steps are planned one by one."""
@@ -160,12 +161,14 @@ class _WholePipeline:
         except UNREADABLE as error:
             log.info("No key for the whole pipeline: %s", error)
             return None
+        self._refreshed = self._workspace.records.refreshed()
         return self._workspace.records.find_pipeline(self._key, self._workspace.digest_of)
 
     def add(self, records: Mapping[str, Record]) -> None:
         """Remember that all steps were reused, from these records."""
         if self._key is not None:
-            self._workspace.records.add_pipeline(PipelineRecord(key=self._key, steps=dict(records)))
+            record = PipelineRecord(key=self._key, steps=dict(records), refreshed=self._refreshed)
+            self._workspace.records.add_pipeline(record)
 
     def _source_digests(self) -> dict[str, str]:
         digests = {

@@ -48,11 +48,15 @@ class Record(Model):
 
 
 class PipelineRecord(Model):
-    """A whole pipeline of which nothing had to run: the record key and the outputs of each step."""
+    """A whole pipeline of which nothing had to run: the record key and the outputs of each step.
+
+    It holds copies of records, so it counts only as long as none was replaced: until `RecordStore.refreshed` changes.
+    """
 
     format: Literal[1] = 1
     key: str
     steps: dict[str, Record]
+    refreshed: str = ""
 
 
 class LostRecord(Exception):
@@ -100,8 +104,16 @@ class RecordStore:
         path = self._record_path(record.key)
         if replace and not self._is_newer(path):
             self._store.put(path, data)
+            self._store.put(self._refreshed_path(), digest_value(record).encode())
             return True
         return self._store.put_if_absent(path, data)
+
+    def refreshed(self) -> str:
+        """A text that is another after each replaced record; to be read before the records that rely on it."""
+        try:
+            return self._store.get(self._refreshed_path()).decode(errors="replace")
+        except NotFound:
+            return ""
 
     def remember(self, record: Record) -> None:
         """Keep a record for explanations, even after the record itself was dropped or replaced."""
@@ -132,6 +144,8 @@ class RecordStore:
             record = PipelineRecord.model_validate(body)
             if record.key != key:
                 raise LostRecord("It belongs to another key.")
+            if record.refreshed != self.refreshed():
+                raise LostRecord("Records were replaced since.")
             for step in record.steps.values():
                 verify_outputs(step.outputs, digest_of)
             return record
@@ -181,6 +195,9 @@ class RecordStore:
 
     def _pipeline_path(self, key: str) -> str:
         return f"{self._prefix}/pipelines/{key[:2]}/{key}.json"
+
+    def _refreshed_path(self) -> str:
+        return f"{self._prefix}/refreshed"
 
     def _history_folder(self, step_name: str) -> str:
         return f"{self._prefix}/history/{digest_value(step_name)[:32]}"

@@ -13,7 +13,7 @@ from airloom.graph.canonical import digest_value
 from airloom.graph.results import OutputRef
 from airloom.runner.spec import StagedOutput, StepSpec
 from airloom.storage.datastores import DatastoreHandle
-from airloom.storage.durable import PRIVATE_PREFIX, remove_tree
+from airloom.storage.durable import PRIVATE_PREFIX, make_dirs, remove_tree
 from airloom.storage.paths import check_name, confined
 from airloom.storage.tree import TreeManifest, scan_tree
 from airloom.storage.workspace import WorkspaceStore
@@ -46,6 +46,7 @@ class OutputStager:
         folder = self._folder(datastore)
         staged = folder / check_name("output", output.name)
         path = staged if output.path_on_compute is None else self._chosen(output)
+        make_dirs(folder.parent)  # durable, as published outputs will lie there too
         place = path if output.is_directory else path.parent
         place.mkdir(parents=True, exist_ok=True)
         folder.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from airloom.storage.durable import (
     remove_tree,
     sync_dir,
     sync_tree,
+    take_place,
     temporary_name,
 )
 from airloom.storage.globs import Glob, is_glob
@@ -158,7 +159,11 @@ class LocalDatastore:
             raise self._taken(path)
         with new_file(target.parent) as (file, temporary):
             copy_stream(stream, file)
-        self._place(temporary, target, path, overwrite)
+        try:
+            self._place(temporary, target, path, overwrite)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         status = target.stat()
         return FileInfo(path=validate_relative(path), size=status.st_size, modified=_time(status.st_mtime))
 
@@ -166,7 +171,7 @@ class LocalDatastore:
         """Move a complete file or folder of this machine to a path, in one step. AlreadyExists unless `overwrite`.
 
         UnsafePath, and nothing is moved, if it holds a link that leaves it. Absolute links inside become relative.
-        A folder that replaces another is, for an instant between two renames, not there.
+        Where the file system cannot exchange two names, a folder that is replaced is, for an instant, not there.
         """
         target = self._vacant(path, overwrite)
         if staged.is_symlink():
@@ -197,8 +202,8 @@ class LocalDatastore:
             target.rename(doomed)
         except (FileNotFoundError, NotADirectoryError):
             return
+        sync_dir(target.parent)  # first, or a loss of power might bring back the name without all that it held
         remove_tree(doomed)
-        sync_dir(target.parent)
 
     def _find(self, path: str) -> tuple[str, FoundFiles]:
         """The base that found paths are relative to, and the files. A name with wildcards may also be literal."""
@@ -250,8 +255,9 @@ class LocalDatastore:
         """Give complete bytes their name, durably."""
         try:
             if overwrite:
-                _exchange(source, target)
-            elif source.is_dir():
+                take_place(source, target)
+                return
+            if source.is_dir():
                 source.rename(target)
             else:
                 os.link(source, target)  # unlike a rename, fails if the name was taken meanwhile
@@ -273,22 +279,6 @@ def _refuse_private(path: str) -> None:
         raise UnsafePath(
             f"The path {path!r} has a name that Airloom keeps for itself.", hint="Choose another name.", target=path
         )
-
-
-def _exchange(source: Path, target: Path) -> None:
-    """Put `source` in the place of whatever is at `target`, which comes back if that fails."""
-    old_is_folder = target.is_dir() and not target.is_symlink()
-    if not os.path.lexists(target) or not (old_is_folder or source.is_dir()):
-        source.replace(target)
-        return
-    old = target.with_name(temporary_name())
-    target.rename(old)
-    try:
-        source.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    remove_tree(old)
 
 
 def _make_links_relative(root: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import shutil
 import time
@@ -11,10 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from blake3 import blake3
+
 from airloom.errors import AlreadyExists
 
 PRIVATE_PREFIX = ".airloom-"  # names that are ours alone: never listed, never accepted from a user
 _COPY_BUFFER = 1 << 20
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_CANNOT_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
+_OTHERS_CAME_BETWEEN = {errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
+_TRIES = 10
 
 
 def temporary_name() -> str:
@@ -56,8 +65,9 @@ def make_dirs(folder: Path) -> None:
 def new_file(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """A temporary file in `folder`, synced when the block ends; the block's caller renames it. Removed on an error.
 
-    Its modification time is set with the full resolution of the clock: that of the kernel is a few milliseconds, too
-    coarse to tell two quick writes of equal size apart.
+    Its modification time is set with the full resolution of the clock. Kernels before 6.13 stamp files with a clock
+    that moves every few milliseconds, and ext4 uses the inode of a removed file again at once, so without this two
+    quick writes of equal size would look like one.
     """
     make_dirs(folder)
     path = folder / temporary_name()
@@ -105,3 +115,65 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=False)
     else:
         path.unlink(missing_ok=True)
+
+
+# --- replacing --------------------------------------------------------------------------------------------------
+
+
+def take_place(source: Path, target: Path) -> None:
+    """Give a complete file or folder the name `target`, durably. What is there is replaced in one step, and removed.
+
+    Where the system cannot exchange two names, a folder goes aside before the other comes. A crash between leaves
+    nothing at `target`; the next call removes what went aside.
+    """
+    aside = _aside(target)
+    for last in (*[False] * (_TRIES - 1), True):
+        try:
+            old_is_left = _try_to_take(source, target, aside)
+            break
+        except OSError as error:
+            if last or error.errno not in _OTHERS_CAME_BETWEEN:
+                raise
+    sync_dir(target.parent)  # before the old bytes go, or a loss of power might bring back their name without them
+    if old_is_left:
+        remove_tree(source)
+    if os.path.lexists(aside):
+        remove_tree(aside)
+
+
+def _try_to_take(source: Path, target: Path, aside: Path) -> bool:
+    """Put `source` at `target`. True if what was there now is at `source`."""
+    folders = source.is_dir(), target.is_dir() and not target.is_symlink()
+    if not os.path.lexists(target) or not any(folders):
+        source.replace(target)
+        return False
+    if exchange(source, target):
+        return True
+    remove_tree(aside)
+    target.rename(aside)
+    try:
+        source.rename(target)
+    except BaseException:
+        aside.rename(target)
+        raise
+    return False
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two files or folders swap names in one step. False, and nothing is done, where the system cannot do that."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:
+        return False
+    names = os.fsencode(one), os.fsencode(other)
+    if renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _CANNOT_EXCHANGE:
+        return False
+    raise OSError(code, os.strerror(code), str(one), None, str(other))
+
+
+def _aside(target: Path) -> Path:
+    """Where a folder goes while another takes its name; always the same, so that it is found after a crash."""
+    return target.with_name(f"{PRIVATE_PREFIX}aside-{blake3(os.fsencode(target.name)).hexdigest(16)}")

@@ -54,22 +54,27 @@ class LocalStore:
         self._replace(key, temporary, path)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Make an object unless there is one. Of any number of racing writers exactly one gets True."""
+        """Make an object unless there is one. Of any number of racing writers exactly one gets True.
+
+        However it ends, the object is durable: its writer may have died before it could see to that.
+        """
         path = self._path(key)
         if path.is_dir():
             raise _folder_in_the_way(path)
         if path.exists():
+            sync_dir(path.parent)
             return False
         with new_file(path.parent) as (file, temporary):
             file.write(data)
         try:
             os.link(temporary, path)  # unlike a rename, fails if the name is taken
+            is_new = True
         except FileExistsError:
-            return False
+            is_new = False
         finally:
             temporary.unlink()
         sync_dir(path.parent)
-        return True
+        return is_new
 
     def put_file(self, key: str, source: Path, *, digest: str | None = None) -> None:
         """Make or replace an object from a file. With `digest`, IntegrityError (and no object) if the bytes differ."""

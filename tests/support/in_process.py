@@ -26,13 +26,16 @@ Script = Callable[[dict[str, str]], str]
 
 
 class Workbench:
-    """A workspace on disk, with data and runs."""
+    """A workspace on disk, with data and runs. On a folder that has one, it is that workspace, opened again."""
 
     def __init__(self, root: Path, cache: StatCache | None = None) -> None:
-        self.storage = WorkspaceStore(open_store(f"file://{root / 'store'}"), "default", cache)
+        self.root = root
+        self.store = root / "store"
+        self.storage = WorkspaceStore(open_store(f"file://{self.store}"), "default", cache)
         self.data = root / "data"
-        self.data.mkdir(parents=True)
-        self.storage.put_datastore(DatastoreConfig(name=DATASTORE, root=str(self.data)))
+        self.data.mkdir(parents=True, exist_ok=True)
+        if DATASTORE not in self.storage.datastores():
+            self.storage.put_datastore(DatastoreConfig(name=DATASTORE, root=str(self.data)))
         self.workspace = ReuseWorkspace(self.storage)
 
     def write(self, path: str, text: str) -> None:
@@ -110,10 +113,13 @@ class InProcessRun:
         return {port.name: self._write(step, port.name, attempt, written) for port in step.outputs}
 
     def _read(self, step: Step, port_name: str) -> str:
+        return (self._bench.data / self._location(step, port_name)).read_text()
+
+    def _location(self, step: Step, port_name: str) -> str:
+        """The path on the datastore of what an input port reads."""
         port = next(port for port in step.inputs if port.name == port_name)
         bound = bound_data(port, self._graph, self.info.parameters, self.results)
-        path = bound.path if isinstance(bound, OutputRef) else bound.location.path  # type: ignore[union-attr]
-        return (self._bench.data / path).read_text()
+        return bound.path if isinstance(bound, OutputRef) else bound.location.path  # type: ignore[union-attr]
 
     def _write(self, step: Step, port: str, attempt: str, text: str) -> OutputRef:
         path = f"azureml/{self.info.run_id}/{step.id}/{attempt}/{port}"

@@ -158,6 +158,13 @@ def test_refresh_runs_everything_and_replaces_the_records(bench: Workbench, firs
     assert {origin.run_id for origin in origins(later)} == {refreshed.info.run_id}
 
 
+def test_refresh_replaces_what_the_record_of_the_whole_pipeline_answers(bench: Workbench, first: InProcessRun) -> None:
+    assert bench.run(chain(), SCRIPTS).executed == [], "now there is a record of the whole pipeline"
+    refreshed = bench.run(chain(), SCRIPTS, reuse="refresh")
+    for _ in range(2):
+        assert {origin.run_id for origin in origins(bench.run(chain(), SCRIPTS))} == {refreshed.info.run_id}
+
+
 def test_reuse_off_runs_everything_and_changes_no_record(bench: Workbench, first: InProcessRun) -> None:
     assert bench.run(chain(), SCRIPTS, reuse="off").executed == ["clean", "train", "score"]
     later = bench.run(chain(), SCRIPTS)
