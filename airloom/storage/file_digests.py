@@ -26,6 +26,22 @@ _HASHING_THREADS = min(8, (os.cpu_count() or 1) + 2)
 _kept = threading.local()
 
 
+class _Cores:
+    """How many may hash one file together: all, but one in a forked child, where the others' threads do not exist.
+
+    They live once in a process. A child that hands them work after its parent did would wait for them for ever.
+    """
+
+    number = blake3.AUTO
+
+    def fork(self) -> None:
+        self.number = 1
+
+
+_cores = _Cores()
+os.register_at_fork(after_in_child=_cores.fork)
+
+
 class FileStat(NamedTuple):
     """A file and what identifies one state of its content. The inode is a signed number, as SQLite has no others."""
 
@@ -62,14 +78,13 @@ def is_settled(oldest_ns: int, newest_ns: int, now_ns: int) -> bool:
     return oldest_ns >= _OLDEST_NS and newest_ns < now_ns - RACY_NS
 
 
-def digest_file(path: Path | str, *, cores: int = blake3.AUTO) -> str:
-    """BLAKE3 of a file's bytes. `cores` may work on it together, if it is large enough for that."""
+def digest_file(path: Path | str, *, together: bool = True) -> str:
+    """BLAKE3 of a file's bytes. All cores work on it `together`, if it is large enough for that."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        size = os.fstat(descriptor).st_size
-        alone = cores == 1 or size < _LARGE_BUFFER_BYTES
-        hasher = blake3(max_threads=1 if alone else cores)
-        buffer = _buffer() if alone else memoryview(bytearray(_LARGE_BUFFER_BYTES))
+        together = together and os.fstat(descriptor).st_size >= _LARGE_BUFFER_BYTES
+        hasher = blake3(max_threads=_cores.number if together else 1)
+        buffer = memoryview(bytearray(_LARGE_BUFFER_BYTES)) if together else _buffer()
         while count := os.readv(descriptor, [buffer]):
             hasher.update(buffer[:count])
     finally:
@@ -83,14 +98,14 @@ def hash_all(files: Sequence[FileStat]) -> list[Digested]:
     Raises NotFound for a file that is gone, IntegrityError for one that keeps changing.
     """
     if len(files) < _MANY_FILES:
-        return [_hash_settled(file, blake3.AUTO) for file in files]
+        return [_hash_settled(file) for file in files]
     results: dict[int, Digested] = {}
     largest_first = iter(sorted(range(len(files)), key=lambda index: -files[index].size))
 
     def work() -> None:
         try:
             for index in largest_first:  # one iterator for all threads, so that none is left with more than others
-                results[index] = _hash_settled(files[index], 1)
+                results[index] = _hash_settled(files[index], together=False)
         except BaseException:
             deque(largest_first, maxlen=0)  # nothing is left to do for the others
             raise
@@ -109,11 +124,11 @@ def _buffer() -> memoryview:
     return buffer
 
 
-def _hash_settled(file: FileStat, cores: int) -> Digested:
+def _hash_settled(file: FileStat, *, together: bool = True) -> Digested:
     """Hash a file; one that changes meanwhile is read once more, then refused."""
     for _ in range(2):
         try:
-            digest = digest_file(file.path, cores=cores)
+            digest = digest_file(file.path, together=together)
             after = FileStat.of(file.path, os.stat(file.path))
         except (FileNotFoundError, NotADirectoryError):
             raise gone(file.path) from None

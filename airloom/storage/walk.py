@@ -58,14 +58,20 @@ class FoundFolder(NamedTuple):
             special = next(name for name, mode in zip(names, modes, strict=True) if not stat.S_ISREG(mode))
             raise _not_a_file(prefix + special)
         _check_names(stem, names)
-        numbers = (_packed(sizes), _packed(mtimes_ns), _packed(ctimes_ns), _packed([signed(n) for n in inodes]))
-        return cls(stem, prefix, names, *numbers)
+        return cls(stem, prefix, names, _packed(sizes), _packed(mtimes_ns), _packed(ctimes_ns), _packed_inodes(inodes))
 
     def files(self) -> Iterator[FoundFile]:
         """The files one by one."""
         rows = zip(self.names, self.sizes, self.mtimes_ns, self.ctimes_ns, self.inodes, strict=True)
         for name, *numbers in rows:
             yield FoundFile(self.stem + name, FileStat(self.prefix + name, *numbers))
+
+
+def _packed_inodes(inodes: Sequence[int]) -> Sequence[int]:
+    try:
+        return array("q", inodes)
+    except OverflowError:  # rare: file systems made of others mark the origin in the highest bits
+        return array("q", map(signed, inodes))
 
 
 def _packed(numbers: Sequence[int]) -> Sequence[int]:
@@ -118,9 +124,14 @@ class _Walk:
         statuses: list[_Status] = []
         below: list[tuple[os.DirEntry[str], str]] = []
         for entry in self.entries(absolute, stem):
-            real = self.target(entry, stem + entry.name) if entry.is_symlink() else ""
-            if _is_folder(entry):
-                below.append((entry, real or f"{around[-1]}/{entry.name}"))
+            if entry.is_symlink():
+                real = self.target(entry, stem + entry.name)
+                is_folder = _is_folder(entry)
+            else:
+                is_folder = entry.is_dir()
+                real = f"{around[-1]}/{entry.name}" if is_folder else ""
+            if is_folder:
+                below.append((entry, real))
                 continue
             try:
                 statuses.append(_STATUS(entry.stat()))
