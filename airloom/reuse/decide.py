@@ -65,4 +65,4 @@ def explain_miss(workspace: ReuseWorkspace, step: Step, key: StepKey, miss: Miss
     if miss.lost is not None:
         reason = Reason.OUTPUT_LOST if miss.lost.output_lost else Reason.RECORD_LOST
         return explain.executed(step, reason, miss.message)
-    return explain.missed(step, key, workspace.records.history(step.name), workspace.files_of)
+    return explain.missed(step, key, workspace.records.history(step.name, key.key), workspace.files_of)

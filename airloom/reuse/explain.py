@@ -29,8 +29,19 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
 
 
 def nearest(parts: Mapping[str, Any], history: Iterable[Record]) -> Record | None:
-    """The earlier attempt whose key differs in the fewest parts; of equals, the newest (history is newest first)."""
-    return min(history, key=lambda record: len(changes(record.parts, parts)), default=None)
+    """The earlier attempt whose key differs in the fewest parts; of equals, the newest.
+
+    The history begins with attempts that had the same key, and goes on with the newest first. So no more of it is
+    read once an attempt differs in one part.
+    """
+    best, fewest = None, 0
+    for record in history:
+        number = len(changes(record.parts, parts))
+        if best is None or number < fewest:
+            best, fewest = record, number
+        if number <= 1:
+            break
+    return best
 
 
 def reused(step: Step, origin: Origin, reason: Reason) -> Explanation:

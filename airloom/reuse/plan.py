@@ -60,15 +60,16 @@ def make_plan(
     graph: PipelineGraph, workspace: ReuseWorkspace, *, run_id: str, parameters: Mapping[str, Any], reuse: ReuseMode
 ) -> Plan:
     """Plan a run of `graph` with the given parameter values. `reuse` is the mode asked for the whole run."""
-    whole = _WholePipeline(graph, workspace, parameters, reuse)
-    record = whole.find()
-    if record is not None:
-        return _reuse_all(graph, record)
-    planner = _Planner(graph, workspace, run_id, parameters, reuse)
-    plan = planner.walk()
-    if len(plan.reused) == len(graph.steps):
-        whole.add(planner.records)
-    return plan
+    with workspace.at_one_moment() as now:
+        whole = _WholePipeline(graph, now, parameters, reuse)
+        record = whole.find()
+        if record is not None:
+            return _reuse_all(graph, record)
+        planner = _Planner(graph, now, run_id, parameters, reuse)
+        plan = planner.walk()
+        if len(plan.reused) == len(graph.steps):
+            whole.add(planner.records)
+        return plan
 
 
 def topological_order(graph: PipelineGraph) -> list[Step]:

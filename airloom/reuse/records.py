@@ -11,7 +11,7 @@ alone, as the version that wrote it may still work with it, beside this one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -121,18 +121,20 @@ class RecordStore:
         for old in sorted(self._store.list(self._history_folder(record.step_name) + "/"))[:-HISTORY_LENGTH]:
             self._store.delete(old)
 
-    def history(self, step_name: str) -> list[Record]:
-        """The remembered attempts of all steps with this name, newest first; unreadable ones are left out."""
-        records = []
-        for path in sorted(self._store.list(self._history_folder(step_name) + "/"), reverse=True):
+    def history(self, step_name: str, key: str) -> Iterator[Record]:
+        """The remembered attempts of all steps with this name: those of the key, then the others, newest first.
+
+        Each is read when it is asked for. Unreadable ones are left out.
+        """
+        paths = sorted(self._store.list(self._history_folder(step_name) + "/"), reverse=True)
+        for path in sorted(paths, key=lambda path: not path.endswith(f"-{key[:16]}.json")):
             try:
                 record = self._read(path, None)
             except LostRecord as lost:
                 log.info("The remembered attempt %s is left out: %s", path, lost.cause)
                 continue
             if record is not None and self._history_path(record) == path:
-                records.append(record)
-        return records
+                yield record
 
     def find_pipeline(self, key: str, digest_of: DigestOf) -> PipelineRecord | None:
         """The record of a whole pipeline, proven like single records; None if there is none to be believed."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -24,8 +25,10 @@ from airloom.graph.results import OutputRef, StepResult
 from airloom.reuse.hashing import StepKey, step_key
 from airloom.reuse.leases import LeaseStore
 from airloom.reuse.records import RecordStore
+from airloom.storage.datastores import DatastoreHandle
 from airloom.storage.object_store import open_store
 from airloom.storage.snapshot import digest_of_paths
+from airloom.storage.tree import TreeManifest
 from airloom.storage.workspace import WorkspaceStore
 
 _DATA_SOURCE: TypeAdapter[DataSource] = TypeAdapter(DataSource)
@@ -52,20 +55,37 @@ class ReuseWorkspace:
         """The leases of the workspace."""
         return LeaseStore(self.storage.store, self.storage.key("reuse"))
 
+    @contextmanager
+    def at_one_moment(self) -> Iterator[ReuseWorkspace]:
+        """The workspace for many questions in a row: what was once read of it is not read again.
+
+        Each question still gets an answer that was true after this began. For one thread.
+        """
+        with self.storage.cache.kept_open() as cache:
+            yield _AtOneMoment(WorkspaceStore(self.storage.store, self.storage.workspace, cache))
+
     def digest_of(self, datastore: str, path: str) -> str:
         """Digest of what lies at a path now. Raises NotFound."""
         return self.storage.datastore(datastore).digest(path)
 
     def files_of(self, snapshot: str) -> Mapping[str, str]:
         """The files of a source folder and their digests. Raises NotFound if the snapshot is gone."""
-        return {entry.path: entry.digest for entry in self.storage.snapshot(snapshot).entries}
+        return {entry.path: entry.digest for entry in self.snapshot(snapshot).entries}
+
+    def snapshot(self, digest: str) -> TreeManifest:
+        """The manifest of a source folder. Raises NotFound if it is gone."""
+        return self.storage.snapshot(digest)
 
     def source_folder_digest(self, step: Step) -> str:
         """Digest of what counts of a step's source folder: all of it, or the script and its `hash_paths` only."""
         settings = step.settings
         if not settings.hash_paths:
             return settings.snapshot
-        return digest_of_paths(self.storage.snapshot(settings.snapshot), (settings.script_name, *settings.hash_paths))
+        return self.digest_of_part(settings.snapshot, (settings.script_name, *settings.hash_paths))
+
+    def digest_of_part(self, snapshot: str, paths: tuple[str, ...]) -> str:
+        """Digest of some files and folders of a source folder. Raises NotFound if there is nothing at one of them."""
+        return digest_of_paths(self.snapshot(snapshot), paths)
 
     def source_digest(self, source: DataSource) -> str:
         """Digest of the content of a data source. Raises NotFound if something that it names does not exist."""
@@ -98,6 +118,38 @@ class ReuseWorkspace:
         """Digest of what an input port will be given."""
         bound = bound_data(port, graph, parameters, results)
         return bound.digest if isinstance(bound, OutputRef) else self.source_digest(bound)
+
+
+class _AtOneMoment(ReuseWorkspace):
+    """Remembers every answer, but no error."""
+
+    def __init__(self, workspace: WorkspaceStore) -> None:
+        super().__init__(workspace)
+        self._datastores: dict[str, DatastoreHandle] = {}
+        self._contents: dict[tuple[str, str], str] = {}
+        self._snapshots: dict[str, TreeManifest] = {}
+        self._parts: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    def digest_of(self, datastore: str, path: str) -> str:
+        known = self._contents.get((datastore, path))
+        if known is None:
+            handle = self._datastores.get(datastore)
+            if handle is None:
+                handle = self._datastores[datastore] = self.storage.datastore(datastore)
+            known = self._contents[datastore, path] = handle.digest(path)
+        return known
+
+    def snapshot(self, digest: str) -> TreeManifest:
+        known = self._snapshots.get(digest)
+        if known is None:
+            known = self._snapshots[digest] = super().snapshot(digest)
+        return known
+
+    def digest_of_part(self, snapshot: str, paths: tuple[str, ...]) -> str:
+        known = self._parts.get((snapshot, paths))
+        if known is None:
+            known = self._parts[snapshot, paths] = super().digest_of_part(snapshot, paths)
+        return known
 
 
 def bound_data(

@@ -31,7 +31,8 @@ from airloom.storage.durable import (
 from airloom.storage.globs import Glob, is_glob
 from airloom.storage.paths import check_name, confined, validate_relative
 from airloom.storage.stat_cache import StatCache
-from airloom.storage.tree import FoundFile, TreeManifest, digest_files, walk
+from airloom.storage.tree import TreeManifest, digest_files, digest_tree
+from airloom.storage.walk import FoundFile, walk
 
 
 class DatastoreConfig(Model):
@@ -129,7 +130,10 @@ class LocalDatastore:
 
     def digest(self, path: str = "") -> str:
         """The digest of `scan`: of names and contents, so one file has the same digest under any name."""
-        return self.scan(path).digest
+        root = self.local_path(path)
+        if not root.exists():
+            return self.scan(path).digest  # of the files that match, if it is a pattern
+        return digest_tree(root, self._cache, boundary=self._root)
 
     def exists(self, path: str) -> bool:
         """True if there is a file or folder of this name; the root always exists."""

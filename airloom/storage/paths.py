@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 from airloom.errors import InvalidName, UnsafePath
@@ -46,14 +47,28 @@ def confined(root: Path, relative: str) -> Path:
 
     The path need not exist. Links that stay inside are allowed and are not resolved in the result.
     """
-    path = root / validate_relative(relative)
-    if not is_inside(os.path.realpath(path), os.path.realpath(root)):
+    normal = validate_relative(relative)
+    path = root / normal
+    if _meets_link(str(root), normal) and not is_inside(os.path.realpath(path), os.path.realpath(root)):
         raise UnsafePath(
             f"The path {relative!r} leaves its folder through a symbolic link.",
             hint="Replace the link by the file or folder that it points to.",
             target=relative,
         )
     return path
+
+
+def _meets_link(root: str, relative: str) -> bool:
+    """True if a part of the path below `root` is a symbolic link. If none is, the path cannot leave `root`."""
+    path = root
+    for part in relative.split("/"):
+        path = f"{path}/{part}"
+        try:
+            if stat.S_ISLNK(os.lstat(path).st_mode):
+                return True
+        except OSError:  # what is not there, or not to be seen, leads nowhere
+            return False
+    return False
 
 
 def is_inside(path: str, folder: str) -> bool:

@@ -13,18 +13,11 @@ from pathspec import GitIgnoreSpec
 
 from airloom.errors import AlreadyExists, IntegrityError, InvalidName, LimitExceeded, NotFound
 from airloom.storage.durable import remove_tree, temporary_name
+from airloom.storage.file_digests import digest_file
 from airloom.storage.paths import validate_relative
-from airloom.storage.stat_cache import StatCache, digest_file, null_cache, shared_cache
-from airloom.storage.tree import (
-    Exclude,
-    FoundFile,
-    TreeEntry,
-    TreeManifest,
-    digest_files,
-    entries_digest,
-    scan_tree,
-    walk,
-)
+from airloom.storage.stat_cache import StatCache, null_cache, shared_cache
+from airloom.storage.tree import TreeEntry, TreeManifest, digest_files, digest_tree, entries_digest
+from airloom.storage.walk import Exclude, FoundFile, walk
 from airloom.storage.workspace import WorkspaceStore
 
 ALWAYS_EXCLUDED = frozenset({".git", "__pycache__", ".ipynb_checkpoints"})
@@ -184,8 +177,7 @@ def _occupied(target: Path) -> bool:
 
 
 def _verify_existing(manifest: TreeManifest, target: Path) -> TreeManifest:
-    found = scan_tree(target, null_cache(), exclude=_always_excluded)
-    if found.digest != manifest.digest:
+    if digest_tree(target, null_cache(), exclude=_always_excluded) != manifest.digest:
         raise AlreadyExists(
             f"The folder {target} already exists and is not the snapshot {manifest.digest}.",
             hint="Remove it or choose another folder.",

@@ -7,99 +7,31 @@ seconds is neither remembered nor looked up: it may change once more without its
 
 from __future__ import annotations
 
-import fcntl
 import json
-import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
-from blake3 import blake3
+from airloom.storage.cache_database import CacheDatabase
+from airloom.storage.file_digests import RACY_NS, Digested, FileStat, digest_file, gone, hash_all
 
-from airloom.errors import IntegrityError, NotFound
+__all__ = ["RACY_NS", "Digested", "FileStat", "StatCache", "digest_file", "null_cache", "shared_cache"]
 
-log = logging.getLogger(__name__)
-Result = TypeVar("Result")
-
-RACY_NS = 2_000_000_000
 _KEEP_SECONDS = 30 * 24 * 3600  # rows are dropped after this, so paths that are gone do not stay; others are rehashed
-_BUFFER_BYTES = 8 << 20
-_MANY_FILES = 16
-_HASHING_THREADS = min(8, (os.cpu_count() or 1) + 2)
-_BROKEN = {1, 11, 26}  # SQLITE_ERROR (tables are not ours), SQLITE_CORRUPT, SQLITE_NOTADB
+_TREES_PER_ROOT = 8  # states remembered of one folder: it may be read by several patterns, and be changed back
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (
-    path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
-    inode INTEGER NOT NULL, digest TEXT NOT NULL, stored_at INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS files_stored_at ON files (stored_at);
-"""
 _LOOK_UP = """
 SELECT files.path, size, mtime_ns, ctime_ns, inode, digest
 FROM json_each(?) AS wanted CROSS JOIN files ON files.path = wanted.value
 """
-
-
-class _Cores:
-    """How many may hash one file together: all, but one in a forked child, where the others' threads do not exist.
-
-    They live once in a process. A child that hands them work after its parent did would wait for them for ever.
-    """
-
-    number = blake3.AUTO
-
-    def fork(self) -> None:
-        self.number = 1
-
-
-_cores = _Cores()
-os.register_at_fork(after_in_child=_cores.fork)
-
-
-class FileStat(NamedTuple):
-    """A file and what identifies one state of its content."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: str, status: os.stat_result) -> FileStat:
-        """From a result of `os.stat`; `path` must be absolute."""
-        return cls(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-    def settled(self, now_ns: int) -> bool:
-        """True if the last change is long enough ago for the timestamps to tell the next one."""
-        return max(self.mtime_ns, self.ctime_ns) < now_ns - RACY_NS
-
-
-class Digested(NamedTuple):
-    """The digest of a file's content, and the state of the file that had it."""
-
-    stat: FileStat
-    digest: str
-
-
-def digest_file(path: Path | str) -> str:
-    """BLAKE3 of a file's bytes.
-
-    Read and not mapped: a mapped file that another process truncates meanwhile would end this one by SIGBUS.
-    """
-    hasher = blake3(max_threads=_cores.number)
-    with open(path, "rb", buffering=0) as file:
-        buffer = memoryview(bytearray(min(max(os.fstat(file.fileno()).st_size, 1), _BUFFER_BYTES)))
-        while count := file.readinto(buffer):
-            hasher.update(buffer[:count])
-    return hasher.hexdigest()
+_DROP_TREES = """
+DELETE FROM trees WHERE root = ?1 AND fingerprint NOT IN
+(SELECT fingerprint FROM trees WHERE root = ?1 ORDER BY stored_at DESC LIMIT ?2)
+"""
 
 
 class StatCache:
@@ -111,6 +43,7 @@ class StatCache:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        self._database = CacheDatabase(path)
 
     def digest(self, path: Path | str) -> str:
         """The digest of one file; NotFound if it is not there."""
@@ -118,7 +51,7 @@ class StatCache:
         try:
             stat = FileStat.of(absolute, os.stat(absolute))
         except (FileNotFoundError, NotADirectoryError):
-            raise _gone(absolute) from None
+            raise gone(absolute) from None
         return self.digests([stat])[0].digest
 
     def digests(self, files: Sequence[FileStat]) -> list[Digested]:
@@ -126,9 +59,37 @@ class StatCache:
         known = self._look_up(files)
         unknown = [file for file in files if file not in known]
         started_ns = time.time_ns()
-        hashed = dict(zip(unknown, _hash_all(unknown), strict=True))
-        self._remember(done for done in hashed.values() if done.stat.settled(started_ns))
+        hashed = dict(zip(unknown, hash_all(unknown), strict=True))
+        self._remember([done for done in hashed.values() if done.stat.settled(started_ns)])
         return [hashed[file] if file in hashed else Digested(file, known[file]) for file in files]
+
+    def tree(self, fingerprint: bytes) -> str | None:
+        """The digest remembered for a whole tree in one state, or None."""
+        query = "SELECT digest FROM trees WHERE fingerprint = ?"
+        row = self._database.run(lambda database: database.execute(query, (fingerprint,)).fetchone())
+        return str(row[0]) if row else None
+
+    def remember_tree(self, fingerprint: bytes, root: str, digest: str) -> None:
+        """Remember the digest of a tree. All its files must have been settled before they were read."""
+        now = time.time_ns()
+
+        def write(database: sqlite3.Connection) -> None:
+            with database:
+                row = (fingerprint, root, digest, now)
+                database.execute("INSERT OR REPLACE INTO trees VALUES (?, ?, ?, ?)", row)
+                database.execute(_DROP_TREES, (root, _TREES_PER_ROOT))
+                database.execute("DELETE FROM trees WHERE stored_at < ?", (now - _KEEP_SECONDS * 10**9,))
+
+        self._database.run(write)
+
+    @contextmanager
+    def kept_open(self) -> Iterator[StatCache]:
+        """The same cache for many look-ups in a row by one thread: over one connection, and written at the end."""
+        cache = _KeptOpen(self.path)
+        try:
+            yield cache
+        finally:
+            cache.close()
 
     def _look_up(self, files: Sequence[FileStat]) -> dict[FileStat, str]:
         now_ns = time.time_ns()
@@ -136,7 +97,7 @@ class StatCache:
         if not wanted:
             return {}
         paths = json.dumps(list(wanted))
-        rows = self._run(lambda database: database.execute(_LOOK_UP, (paths,)).fetchall()) or []
+        rows = self._database.run(lambda database: database.execute(_LOOK_UP, (paths,)).fetchall()) or []
         found = {FileStat(*row[:5]): str(row[5]) for row in rows}
         return {file: found[file] for file in wanted.values() if file in found}
 
@@ -151,28 +112,24 @@ class StatCache:
                 database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
                 database.execute("DELETE FROM files WHERE stored_at < ?", (now - _KEEP_SECONDS,))
 
-        self._run(write)
+        self._database.run(write)
 
-    def _run(self, action: Callable[[sqlite3.Connection], Result]) -> Result | None:
-        """The action's result, or None if the cache cannot be used; a broken cache file is replaced once."""
-        if self.path is None:
-            return None
-        try:
-            return _with_database(self.path, action)
-        except sqlite3.DatabaseError as error:
-            if not _is_broken(error):
-                log.debug("The digest cache %s is not used: %s", self.path, error)
-                return None
-            log.warning("The digest cache %s is broken (%s) and is made anew.", self.path, error)
-        except OSError as error:
-            log.debug("The digest cache %s is not used: %s", self.path, error)
-            return None
-        try:
-            _discard_broken(self.path)
-            return _with_database(self.path, action)
-        except (sqlite3.Error, OSError) as error:
-            log.warning("The digest cache %s cannot be made anew: %s", self.path, error)
-            return None
+
+class _KeptOpen(StatCache):
+    """Gathers what is to be remembered, as each write of its own would have to wait for the disk."""
+
+    def __init__(self, path: Path | None) -> None:
+        super().__init__(path)
+        self._database = CacheDatabase(path, kept_open=True)
+        self._gathered: list[Digested] = []
+
+    def close(self) -> None:
+        """Remember what was gathered, and close the connection."""
+        super()._remember(self._gathered)
+        self._database.close()
+
+    def _remember(self, files: Iterable[Digested]) -> None:
+        self._gathered += files
 
 
 def null_cache() -> StatCache:
@@ -186,80 +143,3 @@ def shared_cache() -> StatCache:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     folder = os.environ.get("AIRLOOM_CACHE_DIR") or os.path.join(home, "airloom")
     return StatCache(Path(folder, "digests.sqlite"))
-
-
-# --- hashing ----------------------------------------------------------------------------------------------------
-
-
-def _hash_all(files: Sequence[FileStat]) -> list[Digested]:
-    if len(files) < _MANY_FILES:
-        return [_hash_settled(file) for file in files]
-    with ThreadPoolExecutor(_HASHING_THREADS) as pool:
-        return list(pool.map(_hash_settled, files, chunksize=64))
-
-
-def _hash_settled(file: FileStat) -> Digested:
-    """Hash a file that nobody writes to meanwhile; one that changes is read once more, then refused."""
-    for _ in range(2):
-        try:
-            digest = digest_file(file.path)
-            after = FileStat.of(file.path, os.stat(file.path))
-        except (FileNotFoundError, NotADirectoryError):
-            raise _gone(file.path) from None
-        if after == file:
-            return Digested(file, digest)
-        file = after
-    raise IntegrityError(
-        f"The file {file.path} changes while it is read.",
-        hint="Stop what writes to it, or exclude it.",
-        target=file.path,
-    )
-
-
-def _gone(path: str) -> NotFound:
-    return NotFound(f"The file {path} does not exist.", hint="Check the path.", target=path)
-
-
-# --- the database -----------------------------------------------------------------------------------------------
-
-
-def _with_database(path: Path, action: Callable[[sqlite3.Connection], Result]) -> Result:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(path, timeout=10)) as database:
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=NORMAL")
-        database.executescript(_SCHEMA)
-        return action(database)
-
-
-def _is_broken(error: sqlite3.Error) -> bool:
-    """True if the file itself is at fault, rather than a lock, a full disk or missing rights."""
-    code = getattr(error, "sqlite_errorcode", None)  # that of `_check` has none
-    return not isinstance(error, sqlite3.OperationalError) if code is None else code & 0xFF in _BROKEN
-
-
-def _discard_broken(path: Path) -> None:
-    """Remove the cache file unless another process has replaced it already."""
-    with _rebuild_lock(path):
-        try:
-            _with_database(path, _check)
-        except sqlite3.DatabaseError as error:
-            if not _is_broken(error):
-                raise
-            for suffix in ("-wal", "-shm", ""):  # the database last: who finds it gone must not meet its old log
-                Path(f"{path}{suffix}").unlink(missing_ok=True)
-
-
-def _check(database: sqlite3.Connection) -> None:
-    verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(str(verdict))
-    database.execute(_LOOK_UP, ("[]",))
-    database.execute("SELECT stored_at FROM files LIMIT 1")
-
-
-@contextmanager
-def _rebuild_lock(path: Path) -> Iterator[None]:
-    with open(f"{path}.lock", "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

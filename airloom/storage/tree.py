@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable, Iterator
+import time
+from array import array
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from blake3 import blake3
 from pydantic import NonNegativeInt, field_validator
 
-from airloom.errors import NotFound, UnsafePath
-from airloom.graph.canonical import digest_value
+from airloom.errors import UnsafePath
+from airloom.graph.canonical import canonical_json
 from airloom.graph.model import Model
-from airloom.storage.durable import is_private
-from airloom.storage.paths import check_digest, is_inside, validate_relative
-from airloom.storage.stat_cache import FileStat, StatCache
+from airloom.storage.file_digests import is_settled
+from airloom.storage.paths import check_digest, validate_relative
+from airloom.storage.stat_cache import StatCache
+from airloom.storage.walk import Exclude, FoundFile, FoundFolder, walk, walk_folders
 
-Exclude = Callable[[str], bool]
-"""Tells whether a path relative to the root is left out. Folders are asked about with a trailing slash; what lies
-below an excluded folder is not visited."""
+_SMALL_TREE = 32  # files; below this one look-up of them all is as fast as one of the tree
+_DIGESTED_TOGETHER = 10_000
 
 
 class TreeEntry(Model):
@@ -69,7 +72,18 @@ class TreeManifest(Model):
 
 def entries_digest(entries: tuple[TreeEntry, ...]) -> str:
     """The digest of a sorted choice of a tree's entries."""
-    return digest_value([{"path": entry.path, "size": entry.size, "digest": entry.digest} for entry in entries])
+    return _digest((entry.path, entry.size, entry.digest) for entry in entries)
+
+
+def _digest(rows: Iterable[tuple[str, int, str]]) -> str:
+    """BLAKE3 of the canonical JSON of (path, size, digest) of all files, which is not built as a whole."""
+    hasher = blake3(b"[")
+    rows, comma = iter(rows), b""
+    while some := [{"path": row[0], "size": row[1], "digest": row[2]} for row in islice(rows, _DIGESTED_TOGETHER)]:
+        hasher.update(comma + canonical_json(some)[1:-1])
+        comma = b","
+    hasher.update(b"]")
+    return hasher.hexdigest()
 
 
 def _check_paths(paths: list[str]) -> None:
@@ -90,21 +104,14 @@ def _check_paths(paths: list[str]) -> None:
 # --- scanning ---------------------------------------------------------------------------------------------------
 
 
-class FoundFile(NamedTuple):
-    """A file met in a walk: its path relative to the root ("" is the root itself), and its state."""
-
-    path: str
-    stat: FileStat
-
-
 def scan_tree(
     root: Path, cache: StatCache, *, exclude: Exclude | None = None, boundary: Path | None = None
 ) -> TreeManifest:
-    """The manifest of a file or folder. The rules for links and for what is left out are those of `walk`."""
+    """The manifest of a file or folder. The rules for links and for what is left out are those of `walk_folders`."""
     return digest_files(list(walk(root, exclude=exclude, boundary=boundary)), cache)
 
 
-def digest_files(files: list[FoundFile], cache: StatCache) -> TreeManifest:
+def digest_files(files: Sequence[FoundFile], cache: StatCache) -> TreeManifest:
     """The manifest of files that a walk has found."""
     digested = cache.digests([file.stat for file in files])
     return TreeManifest(
@@ -115,100 +122,46 @@ def digest_files(files: list[FoundFile], cache: StatCache) -> TreeManifest:
     )
 
 
-def walk(root: Path, *, exclude: Exclude | None = None, boundary: Path | None = None) -> Iterator[FoundFile]:
-    """All files of a tree in a fixed order. Empty folders leave no trace.
+def digest_tree(root: Path, cache: StatCache, *, exclude: Exclude | None = None, boundary: Path | None = None) -> str:
+    """The digest of the manifest that `scan_tree` would make, without making it.
 
-    Symbolic links are followed if they stay inside `boundary` (default: the root); one that leaves it, or that leads
-    back to a folder around it, is refused with UnsafePath. NotFound if the root, or the target of a link, is missing.
-    What others remove during the walk is either in it or not.
+    An unchanged tree is answered by one look-up of its fingerprint, which covers, for every file that the walk has
+    found, all that is compared when a single file is looked up: path, size, mtime, ctime and inode. So an equal
+    fingerprint means that each file by itself would be answered from the cache, and with the digest that it had when
+    the tree was remembered. A tree in which anything changed within the last two seconds has no fingerprint. It is
+    read file by file, where the files that have long been unchanged are still not read again.
     """
-    real = os.path.realpath(root)
-    limit = os.path.realpath(boundary) if boundary else real
-    absolute = os.path.abspath(root)
-    try:
-        status = os.stat(real)
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"There is no file or folder {root}.", hint="Check the path.", target=str(root)) from None
-    if stat.S_ISDIR(status.st_mode):
-        yield from _Walk(limit, exclude or _nothing).folder(absolute, "", (real,))
-    else:
-        yield FoundFile("", _regular(absolute, status))
+    started_ns = time.time_ns()
+    folders = list(walk_folders(root, exclude=exclude, boundary=boundary))
+    fingerprint = _fingerprint(os.path.abspath(root), folders, started_ns)
+    known = cache.tree(fingerprint) if fingerprint is not None else None
+    if known is not None:
+        return known
+    files = [file for folder in folders for file in folder.files()]
+    digested = cache.digests([file.stat for file in files])
+    digest = _digest(
+        sorted((file.path, done.stat.size, done.digest) for file, done in zip(files, digested, strict=True))
+    )
+    steady = all(file.stat == done.stat for file, done in zip(files, digested, strict=True))
+    if fingerprint is not None and steady:
+        cache.remember_tree(fingerprint, os.path.abspath(root), digest)
+    return digest
 
 
-class _Walk(NamedTuple):
-    boundary: str
-    exclude: Exclude
-
-    def folder(self, absolute: str, stem: str, around: tuple[str, ...]) -> Iterator[FoundFile]:
-        """Files below one folder. `stem` is its relative path with a slash, `around` it and the folders above it."""
-        for entry in _entries(absolute):
-            path = stem + entry.name
-            is_folder = _is_folder(entry)
-            if is_private(entry.name) or self.exclude(path + "/" if is_folder else path):
-                continue
-            real = self.target(entry, path) if entry.is_symlink() else f"{around[-1]}/{entry.name}"
-            if not is_folder:
-                yield from self.file(entry, path)
-            elif real in around:
-                raise UnsafePath(
-                    f"The symbolic link {entry.path} leads back to a folder around it.",
-                    hint="Remove or exclude it.",
-                    target=path,
-                )
-            else:
-                yield from self.folder(entry.path, path + "/", (*around, real))
-
-    def file(self, entry: os.DirEntry[str], path: str) -> Iterator[FoundFile]:
-        """The file, unless it has vanished since it was listed."""
-        validate_relative(path)
-        try:
-            status = entry.stat()
-        except FileNotFoundError:
-            return
-        yield FoundFile(path, _regular(entry.path, status))
-
-    def target(self, entry: os.DirEntry[str], path: str) -> str:
-        """Where a link leads, if it may be followed."""
-        real = os.path.realpath(entry.path)
-        if not is_inside(real, self.boundary):
-            raise UnsafePath(
-                f"The symbolic link {entry.path} leads to {real}, outside of {self.boundary}.",
-                hint="Replace it by what it points to, or exclude it.",
-                target=path,
-            )
-        if not os.path.exists(real):
-            raise NotFound(
-                f"The symbolic link {entry.path} leads to {real}, which does not exist.",
-                hint="Remove or exclude it.",
-                target=path,
-            )
-        return real
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as listing:
-            return sorted(listing, key=lambda entry: entry.name)
-    except FileNotFoundError:  # it has vanished since it was met
-        return []
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # links that lead to each other in a circle
-        return False
-
-
-def _regular(absolute: str, status: os.stat_result) -> FileStat:
-    if not stat.S_ISREG(status.st_mode):
-        raise UnsafePath(
-            f"{absolute} is neither a file nor a folder (a device, pipe or socket).",
-            hint="Remove or exclude it.",
-            target=absolute,
-        )
-    return FileStat.of(absolute, status)
-
-
-def _nothing(path: str) -> bool:
-    return False
+def _fingerprint(root: str, folders: Sequence[FoundFolder], started_ns: int) -> bytes | None:
+    """What identifies the state of a tree of many files; None if it is not settled, or small."""
+    if sum(len(folder.names) for folder in folders) < _SMALL_TREE:
+        return None
+    hasher = blake3(os.fsencode(root))
+    for folder in folders:
+        columns = (folder.sizes, folder.mtimes_ns, folder.ctimes_ns, folder.inodes)
+        oldest_ns = min(min(folder.mtimes_ns), min(folder.ctimes_ns))
+        newest_ns = max(max(folder.mtimes_ns), max(folder.ctimes_ns))
+        if not is_settled(oldest_ns, newest_ns, started_ns):
+            return None
+        names = "\0".join([folder.stem, *folder.names]).encode()
+        hasher.update(b"%d %d\0" % (len(names), len(folder.names)))  # tells where each part ends
+        hasher.update(names)
+        for column in columns:
+            hasher.update(array("q", column).tobytes())
+    return hasher.digest()

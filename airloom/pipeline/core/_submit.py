@@ -18,7 +18,7 @@ from airloom.graph.validate import check_parameters, raise_problems, validate_gr
 from airloom.pipeline.core._checks import check_choice
 from airloom.pipeline.core._data import DATA_TYPES, data_source
 from airloom.pipeline.core._snapshots import Snapshots
-from airloom.storage.stat_cache import digest_file
+from airloom.storage.file_digests import digest_file
 from airloom.storage.tree import TreeManifest
 
 if TYPE_CHECKING:
