@@ -54,13 +54,23 @@ class AirloomDagBundle(BaseDagBundle):
         super().initialize()
 
     def refresh(self) -> None:
-        """Touch the loaders whose shard holds other definitions than at the last refresh."""
+        """Touch the loaders whose shard has changed since the last refresh, if Airflow does not know of it.
+
+        Mostly it does: a submission writes the DAG itself.
+        """
         definitions = DefinitionStore(open_store(store_address()))
         for shard in range(SHARDS):
             etag = definitions.shard_etag(shard)
-            if shard in self._etags and self._etags[shard] != etag:
+            changed = shard in self._etags and self._etags[shard] != etag
+            if changed and set(definitions.shard(shard)) != self._known(shard):
                 os.utime(self._loader(shard))
             self._etags[shard] = etag
+
+    def _known(self, shard: int) -> set[str]:
+        """The digests of the definitions that Airflow has from a loader."""
+        from airloom.plugins.airflow_gateway import known_dags  # loads what only servers have
+
+        return {digest16_of_dag_id(dag) for dag in known_dags(self.name, loader_file(shard))}
 
     def get_current_version(self) -> None:
         """None: definitions are immutable, so there is nothing that a version would pin."""

@@ -55,14 +55,23 @@ class DefinitionStore:
 
         The index comes last, so that a listed definition can always be read.
         """
+        digest = self.keep(definition)
+        self.enlist(digest)
+        return digest
+
+    def keep(self, definition: Definition) -> str:
+        """Store a definition, so that it can be read but is not listed; returns its short digest."""
         data = canonical_json(definition)
         digest = digest_bytes(data)[:16]
         key = _definition_key(digest)
         if not self._store.put_if_absent(key, data) and self._store.get(key) != data:
             raise _altered(key)
+        return digest
+
+    def enlist(self, digest: str) -> None:
+        """List a stored definition in its shard."""
         index = _index_key(shard_of(digest))
         self._store.update(index, lambda old: _index_json({*_index_entries(index, old), digest}))
-        return digest
 
     def get(self, digest: str) -> Definition:
         """The definition of this short digest. NotFound if there is none, IntegrityError if it was altered."""
