@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from airloom.graph.results import OutputRef, StepResult
 
 
+STEP_DEFAULTS = {"trigger_rule": "none_failed", "retries": LOST_WORKER_RETRIES, "retry_delay": RETRY_DELAY}
+"""What differs from Airflow's own defaults for every step."""
+
+
 class StepOperator(BaseOperator):
     """A step of a pipeline as an Airflow task: reused if unchanged, else computed by the subclass and recorded.
 
@@ -43,23 +47,22 @@ class StepOperator(BaseOperator):
         super().__init_subclass__(**kwargs)
         StepLink.operators.append(cls)
 
-    def __init__(
+    def _set_up(
         self,
-        *,
         step: Step,
-        definition: Definition | None = None,
-        sources: Mapping[str, DataSource] | None = None,
-        source_directory: str | Path | None = None,
-        trigger_rule: str = "none_failed",
-        **kwargs: Any,
+        definition: Definition | None,
+        sources: Mapping[str, DataSource],
+        source_directory: str | Path | None,
     ) -> None:
-        kwargs.setdefault("retries", LOST_WORKER_RETRIES)
-        kwargs.setdefault("retry_delay", RETRY_DELAY)
-        super().__init__(trigger_rule=trigger_rule, **kwargs)
+        """What `__init__` of a step type calls after Airflow's own, which takes `STEP_DEFAULTS`.
+
+        A constructor of this class would cost every task of every parse a quarter more: Airflow wraps the constructor
+        of each class, to look for default arguments.
+        """
         # In a task group, Airflow puts the group's id before the task's.
         self.step = step if step.id == self.task_id else step.model_copy(update={"id": self.task_id})
         self.definition = definition
-        self.sources = dict(sources or {})
+        self.sources = dict(sources)
         self.source_directory = source_directory
         if definition is None and self.has_dag():
             known = (task_id for task_id in step.data_upstream() if self.dag.has_task(task_id))

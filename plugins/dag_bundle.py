@@ -18,7 +18,7 @@ from airloom.errors import AirloomError
 from airloom.operators.definition import store_address
 from airloom.plugins.dag_factory import build_dag
 from airloom.plugins.loader_files import loader_file
-from airloom.storage.definitions import SHARDS, DefinitionStore, digest16_of_dag_id
+from airloom.storage.definitions import SHARDS, DefinitionStore, dag_id_of, digest16_of_dag_id
 from airloom.storage.object_store import open_store
 
 log = logging.getLogger(__name__)
@@ -85,11 +85,12 @@ def load_shard(shard: int) -> dict[str, DAG]:
     definitions = DefinitionStore(open_store(store_address()))
     wanted = get_parsing_context().dag_id
     if wanted is not None:
-        return {wanted: build_dag(definitions.get(digest16_of_dag_id(wanted)))}
+        return {wanted: build_dag(definitions.get(digest16_of_dag_id(wanted)), wanted)}
     dags = {}
     for digest in definitions.shard(shard):
         try:
-            dag = build_dag(definitions.get(digest))
+            definition = definitions.get(digest)
+            dag = build_dag(definition, dag_id_of(definition.experiment, digest))
         except AirloomError as error:
             # One damaged definition must not take the others of its shard away from Airflow.
             log.error("Pipeline definition %s is left out: %s", digest, error)

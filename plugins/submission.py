@@ -65,7 +65,7 @@ def submit(settings: Settings, user: BaseUser, workspace: str, experiment: str, 
     dag = dag_id(definition)
     if not is_allowed(user, SUBMIT, dag):
         raise Denied(f"User {user.get_name()!r} may not run the DAG {dag!r}.", target=dag)
-    make_known(definition, DefinitionStore(open_store(settings.store)), settings.dag_timeout_seconds)
+    make_known(definition, dag, DefinitionStore(open_store(settings.store)), settings.dag_timeout_seconds)
     return _register(user, row.id, experiment, dag, submission, parameters)
 
 

@@ -23,7 +23,7 @@ from airloom.plugins.airflow_gateway import (
 from airloom.plugins.dag_factory import build_dag
 from airloom.plugins.errors import DagNotReady
 from airloom.plugins.loader_files import loader_file
-from airloom.storage.definitions import DefinitionStore, dag_id, digest16_of_dag_id, shard_of
+from airloom.storage.definitions import DefinitionStore, digest16_of_dag_id, shard_of
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +36,11 @@ _writing = threading.Lock()
 """Held while a DAG is written: of many submits of one new pipeline, one writes it and the others find it."""
 
 
-def make_known(definition: Definition, definitions: DefinitionStore, timeout: float) -> None:
-    """Store a pipeline, and return once Airflow can run it. Raises DagNotReady when the time is over.
+def make_known(definition: Definition, dag: str, definitions: DefinitionStore, timeout: float) -> None:
+    """Store a pipeline, and return once Airflow can run its DAG. Raises DagNotReady when the time is over.
 
     The pipeline is listed only after Airflow knows it, as the DAG processor parses what is listed and not known.
     """
-    dag = dag_id(definition)
     definitions.keep(definition)
     known = dag_is_known(dag) or _write(definition, dag)
     definitions.enlist(digest16_of_dag_id(dag))
@@ -57,7 +56,7 @@ def _write(definition: Definition, dag: str) -> bool:
     try:
         with _writing:
             if not dag_is_known(dag):
-                write_dag(build_dag(definition), bundle, _file(dag))
+                write_dag(build_dag(definition, dag), bundle, _file(dag))
     except CannotWriteDag as reason:
         log.warning("The DAG %s is left to the DAG processor: %s", dag, reason)
         return False

@@ -24,7 +24,12 @@ def digest16(definition: Definition) -> str:
 
 def dag_id(definition: Definition) -> str:
     """The id of the Airflow DAG that runs a definition: readable, and another for each content."""
-    return f"{slug(definition.experiment)}.{digest16(definition)}"
+    return dag_id_of(definition.experiment, digest16(definition))
+
+
+def dag_id_of(experiment: str, digest: str) -> str:
+    """The id of the Airflow DAG that runs the definition of this short digest in an experiment."""
+    return f"{slug(experiment)}.{digest}"
 
 
 def digest16_of_dag_id(dag_id: str) -> str:
