@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk import BaseOperatorLink
@@ -29,7 +29,18 @@ def server_path() -> str:
     return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
 
 
-class OutputsLink(BaseOperatorLink):
+class StepLink(BaseOperatorLink):
+    """A link on the page of each task that is a step.
+
+    The plugin offers the links, and the API server makes their addresses when it shows them. (Links that an operator
+    has itself are made by its task instead, which then tells the server: a request and a database row for each.)
+    """
+
+    operators: ClassVar[list[type[BaseOperator]]] = []
+    """The step types; each adds itself."""
+
+
+class OutputsLink(StepLink):
     """To the outputs of a step."""
 
     name = "Outputs"
@@ -39,7 +50,7 @@ class OutputsLink(BaseOperatorLink):
         return run_page(ti_key.run_id, ti_key.task_id, dag_id=ti_key.dag_id)
 
 
-class WhyLink(BaseOperatorLink):
+class WhyLink(StepLink):
     """To the explanation of a step."""
 
     name = "Why did this run?"

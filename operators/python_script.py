@@ -25,7 +25,7 @@ from airloom.graph.model import (
     Step,
 )
 from airloom.graph.suggest import did_you_mean
-from airloom.operators.step import StepOperator
+from airloom.operators.step import STEP_DEFAULTS, StepOperator
 from airloom.runner import StepRunner
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class PythonScriptOperator(StepOperator):
         allow_reuse: bool = True,
         version: str | None = None,
         step: Step | None = None,
+        definition: Definition | None = None,
         **kwargs: Any,
     ) -> None:
         sources = {value: _source(value) for value in (inputs or {}).values() if isinstance(value, str)}
@@ -88,7 +89,8 @@ class PythonScriptOperator(StepOperator):
                 allow_reuse=allow_reuse,
                 version=version,
             )
-        super().__init__(task_id=task_id, step=step, sources=sources, source_directory=source_directory, **kwargs)
+        super().__init__(task_id=task_id, **{**STEP_DEFAULTS, **kwargs})
+        self._set_up(step, definition, sources, source_directory)
         self._runner: StepRunner | None = None
 
     @classmethod

@@ -36,6 +36,8 @@ class SkipIfUnchangedSensor(BaseSensorOperator):
     def __init__(self, *, definition: Definition | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("retries", LOST_WORKER_RETRIES)
         kwargs.setdefault("retry_delay", RETRY_DELAY)
+        # Never used, as `execute` is our own; without it, each parse would ask the configuration for the default.
+        kwargs.setdefault("timeout", 0)
         super().__init__(mode="reschedule", **kwargs)
         self.definition = definition
 

@@ -14,11 +14,12 @@ from airloom.errors import AirloomError, NotFound
 from airloom.execution import Busy, RunInfo, StepExecution
 from airloom.execution.stop import RunStop
 from airloom.operators.definition import definition_and_run
-from airloom.operators.links import OutputsLink, WhyLink
+from airloom.operators.links import StepLink
 from airloom.operators.run_context import new_attempt
 from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
 from airloom.operators.waiting import LOST_WORKER_RETRIES, RETRY_DELAY, wait_for
 from airloom.operators.xcoms import pull_plan, pull_results, push_failure, push_result
+from airloom.reuse.plan import Plan
 from airloom.reuse.workspace import ReuseWorkspace
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
     from airloom.graph.model import DataSource, Definition, Step
     from airloom.graph.results import OutputRef, StepResult
-    from airloom.reuse.plan import Plan
+
+
+STEP_DEFAULTS = {"trigger_rule": "none_failed", "retries": LOST_WORKER_RETRIES, "retry_delay": RETRY_DELAY}
+"""What differs from Airflow's own defaults for every step."""
 
 
 class StepOperator(BaseOperator):
@@ -38,25 +42,27 @@ class StepOperator(BaseOperator):
     """
 
     template_fields = ()
-    operator_extra_links = (OutputsLink(), WhyLink())
 
-    def __init__(
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        StepLink.operators.append(cls)
+
+    def _set_up(
         self,
-        *,
         step: Step,
-        definition: Definition | None = None,
-        sources: Mapping[str, DataSource] | None = None,
-        source_directory: str | Path | None = None,
-        trigger_rule: str = "none_failed",
-        **kwargs: Any,
+        definition: Definition | None,
+        sources: Mapping[str, DataSource],
+        source_directory: str | Path | None,
     ) -> None:
-        kwargs.setdefault("retries", LOST_WORKER_RETRIES)
-        kwargs.setdefault("retry_delay", RETRY_DELAY)
-        super().__init__(trigger_rule=trigger_rule, **kwargs)
+        """What `__init__` of a step type calls after Airflow's own, which takes `STEP_DEFAULTS`.
+
+        A constructor of this class would cost every task of every parse a quarter more: Airflow wraps the constructor
+        of each class, to look for default arguments.
+        """
         # In a task group, Airflow puts the group's id before the task's.
         self.step = step if step.id == self.task_id else step.model_copy(update={"id": self.task_id})
         self.definition = definition
-        self.sources = dict(sources or {})
+        self.sources = dict(sources)
         self.source_directory = source_directory
         if definition is None and self.has_dag():
             known = (task_id for task_id in step.data_upstream() if self.dag.has_task(task_id))
@@ -93,8 +99,7 @@ class StepOperator(BaseOperator):
     ) -> StepResult:
         step = definition.graph.step(self.step.id)
         attempt = new_attempt(context)
-        plan = pull_plan(context["ti"], self._root_task_id())
-        results = self._upstream_results(context["ti"], step, plan)
+        plan, results = self._plan_and_upstream_results(context["ti"], step)
         execution = StepExecution(step, definition.graph, run, workspace, attempt, results)
         planned = plan.decisions.get(step.id)
 
@@ -122,10 +127,17 @@ class StepOperator(BaseOperator):
         roots = [task.task_id for task in self.dag.tasks if isinstance(task, SkipIfUnchangedSensor)]
         return roots[0] if roots else None
 
-    def _upstream_results(self, ti: Any, step: Step, plan: Plan) -> dict[str, StepResult]:
-        """Results of all steps whose outputs this one reads: what they published themselves counts before the plan."""
+    def _plan_and_upstream_results(self, ti: Any, step: Step) -> tuple[Plan, dict[str, StepResult]]:
+        """The plan, and the results of all steps whose outputs this one reads.
+
+        What these published themselves counts before the plan. If all of them did, the plan was made before there was
+        anything to say of this step, and is not asked for.
+        """
         wanted = step.data_upstream()
         results = pull_results(ti, wanted)
+        if wanted and len(results) == len(wanted):
+            return Plan(), results
+        plan = pull_plan(ti, self._root_task_id())
         for step_id in wanted:
             if step_id not in results and step_id in plan.reused:
                 results[step_id] = plan.reused[step_id]
@@ -135,4 +147,4 @@ class StepOperator(BaseOperator):
                 f"Step {step.id!r} reads outputs of {', '.join(missing)}, which left no result in this run.",
                 hint="Clear those tasks, so that they run again.",
             )
-        return results
+        return plan, results

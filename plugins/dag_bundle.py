@@ -18,7 +18,7 @@ from airloom.errors import AirloomError
 from airloom.operators.definition import store_address
 from airloom.plugins.dag_factory import build_dag
 from airloom.plugins.loader_files import loader_file
-from airloom.storage.definitions import SHARDS, DefinitionStore, digest16_of_dag_id
+from airloom.storage.definitions import SHARDS, DefinitionStore, dag_id_of, digest16_of_dag_id
 from airloom.storage.object_store import open_store
 
 log = logging.getLogger(__name__)
@@ -54,13 +54,23 @@ class AirloomDagBundle(BaseDagBundle):
         super().initialize()
 
     def refresh(self) -> None:
-        """Touch the loaders whose shard holds other definitions than at the last refresh."""
+        """Touch the loaders whose shard has changed since the last refresh, if Airflow does not know of it.
+
+        Mostly it does: a submission writes the DAG itself.
+        """
         definitions = DefinitionStore(open_store(store_address()))
         for shard in range(SHARDS):
             etag = definitions.shard_etag(shard)
-            if shard in self._etags and self._etags[shard] != etag:
+            changed = shard in self._etags and self._etags[shard] != etag
+            if changed and set(definitions.shard(shard)) != self._known(shard):
                 os.utime(self._loader(shard))
             self._etags[shard] = etag
+
+    def _known(self, shard: int) -> set[str]:
+        """The digests of the definitions that Airflow has from a loader."""
+        from airloom.plugins.airflow_gateway import known_dags  # loads what only servers have
+
+        return {digest16_of_dag_id(dag) for dag in known_dags(self.name, loader_file(shard))}
 
     def get_current_version(self) -> None:
         """None: definitions are immutable, so there is nothing that a version would pin."""
@@ -75,11 +85,12 @@ def load_shard(shard: int) -> dict[str, DAG]:
     definitions = DefinitionStore(open_store(store_address()))
     wanted = get_parsing_context().dag_id
     if wanted is not None:
-        return {wanted: build_dag(definitions.get(digest16_of_dag_id(wanted)))}
+        return {wanted: build_dag(definitions.get(digest16_of_dag_id(wanted)), wanted)}
     dags = {}
     for digest in definitions.shard(shard):
         try:
-            dag = build_dag(definitions.get(digest))
+            definition = definitions.get(digest)
+            dag = build_dag(definition, dag_id_of(definition.experiment, digest))
         except AirloomError as error:
             # One damaged definition must not take the others of its shard away from Airflow.
             log.error("Pipeline definition %s is left out: %s", digest, error)

@@ -6,10 +6,10 @@ the serialised form differs, so nothing here may depend on the order of sets, on
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from airflow.sdk import DAG, Param
+from airflow.sdk.definitions.param import ParamsDict
 
 from airloom.execution.names import REUSE_PARAM, ROOT_TASK
 from airloom.graph.model import Definition, ParameterDef, ParameterType, Step
@@ -28,6 +28,9 @@ _STATES_IN_WORDS = (
 )
 _ROOT_DOC = f"Finds the steps that have not changed and skips them all at once.\n\n{_STATES_IN_WORDS}"
 
+_ESCAPED = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>()#+!|~-"})
+"""What means something in Markdown."""
+
 _JSON_TYPES: dict[ParameterType, str] = {
     "int": "integer",
     "float": "number",
@@ -38,42 +41,48 @@ _JSON_TYPES: dict[ParameterType, str] = {
 }
 
 
-def build_dag(definition: Definition) -> DAG:
-    """The DAG that runs a definition. It has no schedule of its own: runs are made by submits."""
+def build_dag(definition: Definition, identifier: str | None = None) -> DAG:
+    """The DAG that runs a definition. It has no schedule of its own: runs are made by submits.
+
+    `identifier` is the DAG's id where it is known already; to digest the definition again takes time.
+    """
     graph = definition.graph
+    identifier = identifier or dag_id(definition)
     dag = DAG(
-        dag_id=dag_id(definition),
-        dag_display_name=_display_name(definition),
+        dag_id=identifier,
+        dag_display_name=_display_name(definition, identifier),
         description=_description(definition),
         schedule=None,
         catchup=False,
-        params=_params(definition),
         tags=[TAG, f"experiment:{definition.experiment}", f"workspace:{definition.workspace}"],
         is_paused_upon_creation=False,
         render_template_as_native_obj=False,
         doc_md=_doc(definition),
     )
-    with dag:
-        root = SkipIfUnchangedSensor(
-            task_id=ROOT_TASK, definition=definition, task_display_name=ROOT_DISPLAY_NAME, doc_md=_ROOT_DOC
-        )
-        tasks = {step.id: _task(step, definition) for step in graph.steps}
+    # The DAG is named to each task: the stack on which `with dag:` puts it belongs to all threads of a server.
+    root = SkipIfUnchangedSensor(
+        task_id=ROOT_TASK, definition=definition, dag=dag, task_display_name=ROOT_DISPLAY_NAME, doc_md=_ROOT_DOC
+    )
+    tasks = {step.id: _task(step, definition, dag) for step in graph.steps}
     for step in graph.steps:
         tasks[step.id].set_upstream([tasks[step_id] for step_id in step.upstream()] or [root])
+    # Last, as each task that is made in a DAG with parameters gets copies of them all, which nothing here reads.
+    dag.params = _params(definition)
     return dag
 
 
-def _task(step: Step, definition: Definition) -> StepOperator:
+def _task(step: Step, definition: Definition, dag: DAG) -> StepOperator:
     return PythonScriptOperator.from_step(
         step,
         definition,
+        dag=dag,
         task_display_name=step.name,
         doc_md=_step_doc(step),
         pool=definition.pools.get(step.compute_target or "", "default_pool"),
     )
 
 
-def _params(definition: Definition) -> dict[str, Param]:
+def _params(definition: Definition) -> ParamsDict:
     params = {parameter.name: _param(parameter) for parameter in definition.graph.parameters}
     params[REUSE_PARAM] = Param(
         "auto",
@@ -81,7 +90,7 @@ def _params(definition: Definition) -> dict[str, Param]:
         title="Reuse",
         description="auto: skip what has not changed; off: run all steps; refresh: run all and replace the records.",
     )
-    return params
+    return ParamsDict(params)
 
 
 def _param(parameter: ParameterDef) -> Param:
@@ -91,9 +100,9 @@ def _param(parameter: ParameterDef) -> Param:
     return Param(default, type=_JSON_TYPES[parameter.type], title=parameter.name)
 
 
-def _display_name(definition: Definition) -> str:
+def _display_name(definition: Definition, identifier: str) -> str:
     """The experiment, and the beginning of the digest: several pipelines of one experiment must be told apart."""
-    return f"{definition.experiment} · {digest16_of_dag_id(dag_id(definition))[:6]}"
+    return f"{definition.experiment} · {digest16_of_dag_id(identifier)[:6]}"
 
 
 def _description(definition: Definition) -> str:
@@ -131,4 +140,4 @@ def _step_doc(step: Step) -> str:
 
 def _plain(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~-])", r"\\\1", " ".join(text.split()))
+    return " ".join(text.split()).translate(_ESCAPED)

@@ -38,6 +38,14 @@ class AirloomPlugin(AirflowPlugin):
         return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "Airloom"}]
 
     @cached_property
+    def operator_extra_links(self) -> list[Any]:  # type: ignore[override]  # as above
+        """Links on the pages of steps; asked for by the api-server only."""
+        from airloom.operators.links import OutputsLink, WhyLink
+        from airloom.operators.python_script import PythonScriptOperator  # noqa: F401  # a step type that has them
+
+        return [OutputsLink(), WhyLink()]
+
+    @cached_property
     def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]  # as above
         """The run's page as a tab on the page of a run and on that of a task."""
         return [

@@ -45,7 +45,7 @@ class Settings:
     """The largest file uploaded to a datastore."""
 
     dag_timeout_seconds: float
-    """How long a submission waits until Airflow has parsed the pipeline."""
+    """How long a submission waits until Airflow has the pipeline, where the server cannot write it itself."""
 
 
 def load_settings() -> Settings:

@@ -1,7 +1,7 @@
 """Submitting a pipeline: from a graph to a run that Airflow's scheduler sees.
 
 The order makes every instant safe. The definition is stored first: it is immutable, and running nothing by itself it
-harms nobody if the server dies here. Once Airflow has parsed it, our row and Airflow's run are written in one
+harms nobody if the server dies here. Once Airflow knows it, our row and Airflow's run are written in one
 transaction: a caller sees both or neither.
 """
 
@@ -30,7 +30,7 @@ from airloom.plugins.airflow_gateway import (
 from airloom.plugins.db.models import RunRow, WorkspaceRow
 from airloom.plugins.errors import Denied, RejectedGraph
 from airloom.plugins.settings import Settings
-from airloom.plugins.visibility import wait_until_known
+from airloom.plugins.visibility import make_known
 from airloom.storage.definitions import DefinitionStore, dag_id, digest16_of_dag_id
 from airloom.storage.object_store import open_store
 from airloom.storage.workspace import WorkspaceStore
@@ -52,7 +52,7 @@ class Submission:
 
 
 def submit(settings: Settings, user: BaseUser, workspace: str, experiment: str, submission: Submission) -> str:
-    """Check and store the pipeline, wait until Airflow has it, and create the run; returns the run's id."""
+    """Check and store the pipeline, make it known to Airflow, and create the run; returns the run's id."""
     experiments.check_experiment_name(experiment)
     graph = parse_graph(dict(submission.graph))
     with open_session() as session:
@@ -65,8 +65,7 @@ def submit(settings: Settings, user: BaseUser, workspace: str, experiment: str, 
     dag = dag_id(definition)
     if not is_allowed(user, SUBMIT, dag):
         raise Denied(f"User {user.get_name()!r} may not run the DAG {dag!r}.", target=dag)
-    DefinitionStore(open_store(settings.store)).put(definition)
-    wait_until_known(dag, settings.dag_timeout_seconds)
+    make_known(definition, dag, DefinitionStore(open_store(settings.store)), settings.dag_timeout_seconds)
     return _register(user, row.id, experiment, dag, submission, parameters)
 
 

@@ -1,34 +1,80 @@
-"""Making Airflow see a new pipeline at once.
+"""Making Airflow know a new pipeline at once.
 
-Airflow's DAG processor looks for changes of a bundle as often as `refresh_interval` says, by default every five
-minutes. So a submission asks it to parse the one loader file that holds the new pipeline, as the button "Reparse Dag"
-does, and waits until the DAG is there.
+Airflow's DAG processor looks for changes every so often, and then parses all pipelines of a loader file. Nobody waits
+for it: a submission builds the DAG itself and writes it as the processor would. Where that cannot be, the processor is
+asked to parse the loader file, as the button "Reparse Dag" does, and the submission waits until the DAG is there.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 
-from airloom.plugins.airflow_gateway import bundle_of_class, dag_is_known, import_errors, request_parsing
+from airloom.graph.model import Definition
+from airloom.plugins.airflow_gateway import (
+    CannotWriteDag,
+    bundle_of_class,
+    dag_is_known,
+    import_errors,
+    request_parsing,
+    write_dag,
+)
+from airloom.plugins.dag_factory import build_dag
 from airloom.plugins.errors import DagNotReady
 from airloom.plugins.loader_files import loader_file
-from airloom.storage.definitions import digest16_of_dag_id, shard_of
+from airloom.storage.definitions import DefinitionStore, digest16_of_dag_id, shard_of
+
+log = logging.getLogger(__name__)
 
 BUNDLE_CLASS = "airloom.plugins.dag_bundle.AirloomDagBundle"
 POLL_SECONDS = 0.05
 ASK_AGAIN_SECONDS = 2.0
 """A request may meet a parsing under way that began too early to see the new pipeline."""
 
+_writing = threading.Lock()
+"""Held while a DAG is written: of many submits of one new pipeline, one writes it and the others find it."""
 
-def wait_until_known(dag_id: str, timeout: float) -> None:
-    """Return once Airflow has parsed the DAG. Raises DagNotReady when the time is over."""
+
+def make_known(definition: Definition, dag: str, definitions: DefinitionStore, timeout: float) -> None:
+    """Store a pipeline, and return once Airflow can run its DAG. Raises DagNotReady when the time is over.
+
+    The pipeline is listed only after Airflow knows it, as the DAG processor parses what is listed and not known.
+    """
+    definitions.keep(definition)
+    known = dag_is_known(dag) or _write(definition, dag)
+    definitions.enlist(digest16_of_dag_id(dag))
+    if not known:
+        _wait_until_known(dag, timeout)
+
+
+def _write(definition: Definition, dag: str) -> bool:
+    """Write the DAG; False if that is left to the DAG processor."""
+    bundle = bundle_of_class(BUNDLE_CLASS)
+    if bundle is None:
+        return False
+    try:
+        with _writing:
+            if not dag_is_known(dag):
+                write_dag(build_dag(definition, dag), bundle, _file(dag))
+    except CannotWriteDag as reason:
+        log.warning("The DAG %s is left to the DAG processor: %s", dag, reason)
+        return False
+    return True
+
+
+def _file(dag: str) -> str:
+    return loader_file(shard_of(digest16_of_dag_id(dag)))
+
+
+def _wait_until_known(dag: str, timeout: float) -> None:
     started = time.monotonic()
-    bundle, file = bundle_of_class(BUNDLE_CLASS), loader_file(shard_of(digest16_of_dag_id(dag_id)))
+    bundle, file = bundle_of_class(BUNDLE_CLASS), _file(dag)
     ask_at = started
-    while not dag_is_known(dag_id):
+    while not dag_is_known(dag):
         now = time.monotonic()
         if now - started > timeout:
-            raise _not_ready(dag_id, timeout, bundle, file)
+            raise _not_ready(dag, timeout, bundle, file)
         if bundle is not None and now >= ask_at:
             request_parsing(bundle, file)
             ask_at = now + ASK_AGAIN_SECONDS

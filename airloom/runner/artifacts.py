@@ -13,7 +13,6 @@ from typing import TextIO
 
 from airloom.errors import AirloomError
 from airloom.runner.spec import StepSpec
-from airloom.storage.durable import make_dirs
 from airloom.storage.paths import is_inside
 from airloom.storage.workspace import WorkspaceStore
 
@@ -45,7 +44,7 @@ class Artifacts:
             path = self._store.artifact_path(*self._attempt, name)
             if path is None:
                 path = self._to_upload[name] = self._folder / name
-            make_dirs(path.parent)
+            path.parent.mkdir(parents=True, exist_ok=True)  # not durably: neither are the lines of a log
             file = path.open("w", encoding="utf-8", errors="backslashreplace", buffering=1)
             self._files[stream] = self._stack.enter_context(file)
         return self

@@ -1,6 +1,8 @@
 """The guardian: a small process between the runner and a script, which sees to it that nothing outlives its step.
 
-It is run as a file by a bare interpreter (`python -I -S guardian.py ...`), so it uses the standard library only.
+It is run as a file by a bare interpreter (`python -I -S guardian.py ...`), so it uses the standard library only; and
+little of that, since every step waits for its start: `json`, `subprocess`, `signal` and `ctypes` take three times as
+long to import as the interpreter takes to start.
 
 Why a process of its own, and not just a parent-death signal on the script: that signal reaches the script but not
 what the script has started, it is sent when the *thread* that started the script ends, and it exists on Linux only.
@@ -9,20 +11,21 @@ runner dies, SIGKILL included, and the guardian then kills all there is. On Linu
 the script starts, so it finds and ends even daemons that left the script's session; elsewhere the process group is
 ended. The script gets the parent-death signal too, for the case that the guardian itself is killed.
 
-Protocol: the runner writes one byte to the control pipe to cancel. The guardian writes JSON lines to the status pipe:
-`{"pid": n}` and at the end `{"reason": "exited" | "timeout" | "cancelled", "returncode": n}`, or `{"error": "..."}`.
+Protocol: the runner writes one byte to the control pipe to cancel. The guardian writes lines to the status pipe:
+`pid=N`, and at the end `reason=exited` (or `timeout`, `cancelled`) and `returncode=N`; or else `error=WORDS`.
 """
 
 from __future__ import annotations
 
-import ctypes
-import json
 import os
 import select
-import signal
-import subprocess
 import sys
 import time
+
+try:
+    import _signal as signal  # type: ignore[import-not-found]  # what `signal` is made of; that adds names to the numbers
+except ImportError:
+    import signal
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -32,11 +35,15 @@ KILL_ROUNDS = 200
 
 def prctl(option: int, value: int) -> None:
     """Set an attribute of this process; does nothing where the system has no prctl."""
-    if sys.platform == "linux":
-        try:
-            ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-        except (OSError, AttributeError):
-            pass
+    if sys.platform != "linux":
+        return
+    try:
+        import _ctypes  # what `ctypes` is made of
+
+        function = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]  # of this program itself
+        _ctypes.call_function(function, (option, value, 0, 0, 0))
+    except (ImportError, AttributeError, OSError):
+        pass
 
 
 class Guardian:
@@ -65,7 +72,7 @@ class Guardian:
         try:
             self._start(argv)
         except OSError as error:
-            self._report({"error": error.strerror or str(error)})
+            self._report(error=error.strerror or str(error))
             return
         self._deadline = time.monotonic() + self._timeout
         while self._returncode is None:
@@ -74,23 +81,39 @@ class Guardian:
             if self._returncode is None and time.monotonic() >= self._deadline:
                 self._end("timeout")
         self._kill_all()
-        self._report({"reason": self._reason, "returncode": self._returncode})
+        self._report(reason=self._reason, returncode=self._returncode)
 
     def _start(self, argv: list[str]) -> None:
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=self._die_with_guardian
-        )
-        self._script = process.pid
-        self._report({"pid": process.pid})
-        process.returncode = 0  # the guardian reaps all its children itself
+        """Start the command in a session of its own. Raises OSError."""
+        failed, failed_end = os.pipe()
+        self._script = os.fork()
+        if not self._script:
+            self._become(argv, failed_end)
+        os.close(failed_end)
+        number = os.read(failed, 16)  # the command's start closes the other end
+        os.close(failed)
+        if number:
+            os.waitpid(self._script, 0)
+            raise OSError(int(number), os.strerror(int(number)))
+        self._report(pid=self._script)
         # Only the script and its descendants may hold the output pipes: their end is the end of the output.
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
 
     @staticmethod
-    def _die_with_guardian() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    def _become(argv: list[str], failed: int) -> None:
+        """In the child: be the command, which dies with the guardian, or tell why not."""
+        try:
+            os.setsid()
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and commands would inherit that
+                signal.signal(number, signal.SIG_DFL)
+            os.execvp(argv[0], argv)
+        except OSError as error:
+            os.write(failed, str(error.errno).encode())
+        finally:
+            os._exit(127)
 
     def _wait(self) -> None:
         """Sleep until a child ends, the runner speaks or dies, a signal comes, or the deadline passes."""
@@ -138,7 +161,12 @@ class Guardian:
                 self._returncode = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
     def _kill_all(self) -> None:
-        """SIGKILL the script's group and, on Linux, every other descendant, until no child is left."""
+        """SIGKILL the script's group and, on Linux, every other descendant, until no child is left.
+
+        On Linux all descendants become children when their parents end, so without a child there is nothing to end.
+        """
+        if sys.platform == "linux" and not self._reap(os.WNOHANG):
+            return
         for _ in range(KILL_ROUNDS):
             self._signal_group(signal.SIGKILL)
             for pid in descendants(os.getpid()):
@@ -150,9 +178,9 @@ class Guardian:
                 return
             time.sleep(0.01)
 
-    def _report(self, message: dict[str, object]) -> None:
+    def _report(self, **message: object) -> None:
         try:
-            os.write(self._status, json.dumps(message).encode() + b"\n")
+            os.write(self._status, "".join(f"{name}={value}\n" for name, value in message.items()).encode())
         except OSError:
             pass  # the runner is gone; nobody is left to tell
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import signal
@@ -13,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 from airloom.runner.lines import LineSplitter
 
@@ -174,15 +173,13 @@ class CommandProcess:
         return LineSplitter(lambda line: self._on_line(name, line))
 
     def _ended(self, report: bytes, seconds: float) -> Ended:
-        messages: dict[str, Any] = {}
-        for line in report.splitlines():
-            messages.update(json.loads(line))
+        messages = dict(line.split("=", 1) for line in report.decode().splitlines())
         if "error" in messages:
             return Ended("exited", None, seconds, error=messages["error"])
         if "reason" not in messages:
-            _kill_group(messages.get("pid"))
+            _kill_group(int(messages["pid"]) if "pid" in messages else None)
             return Ended("cancelled" if self._cancelled else "exited", -int(signal.SIGKILL), seconds)
-        return Ended(messages["reason"], messages["returncode"], seconds)
+        return Ended(cast(EndReason, messages["reason"]), int(messages["returncode"]), seconds)
 
 
 def _kill_group(leader: int | None) -> None:

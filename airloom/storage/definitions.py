@@ -27,7 +27,12 @@ def digest16(definition: Definition) -> str:
 
 def dag_id(definition: Definition) -> str:
     """The id of the Airflow DAG that runs a definition: readable, and another for each content."""
-    return f"{slug(definition.experiment)}.{digest16(definition)}"
+    return dag_id_of(definition.experiment, digest16(definition))
+
+
+def dag_id_of(experiment: str, digest: str) -> str:
+    """The id of the Airflow DAG that runs the definition of this short digest in an experiment."""
+    return f"{slug(experiment)}.{digest}"
 
 
 def digest16_of_dag_id(dag_id: str) -> str:
@@ -58,13 +63,22 @@ class DefinitionStore:
 
         The index comes last, so that a listed definition can always be read.
         """
+        digest = self.keep(definition)
+        self.enlist(digest)
+        return digest
+
+    def keep(self, definition: Definition) -> str:
+        """Store a definition, so that it can be read but is not listed; returns its short digest."""
         data = canonical_json(definition)
         digest = digest_bytes(data)[:16]
         key = _definition_key(digest)
         if not self._store.put_if_absent(key, data) and self._store.get(key) != data:
             raise _altered(key)
-        self._list(shard_of(digest), digest)
         return digest
+
+    def enlist(self, digest: str) -> None:
+        """List a stored definition in its shard."""
+        self._list(shard_of(digest), digest)
 
     def get(self, digest: str) -> Definition:
         """The definition of this short digest. NotFound if there is none, IntegrityError if it was altered."""

@@ -9,6 +9,11 @@ import json
 import sys
 from typing import Any
 
+import structlog
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+from airflow.dag_processing.processor import DagFileParseRequest, _parse_file
+from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.models.errors import ParseImportError
 from airflow.models.taskinstance import TaskInstance
@@ -39,6 +44,27 @@ def leave_import_error(bundle: str, file: str, trace: str) -> None:
     """Say that a file of a bundle could not be imported, as the DAG processor does."""
     with create_session() as session:
         session.add(ParseImportError(bundle_name=bundle, filename=file, stacktrace=trace))
+
+
+def use_bundle(name: str, active: bool) -> None:
+    """Say that a bundle is in use or not, as a DAG processor does when it starts."""
+    with create_session() as session:
+        session.get_one(DagBundleModel, name).active = active
+
+
+def parse(bundle: str, file: str, times: int) -> None:
+    """Parse a file of a bundle and write what it holds, as often as asked, as the DAG processor does."""
+    configured = DagBundlesManager().get_bundle(bundle)
+    request = DagFileParseRequest(
+        file=str(configured.path / file), bundle_path=configured.path, bundle_name=bundle, callback_requests=[]
+    )
+    for _ in range(times):
+        result = _parse_file(request, structlog.get_logger())
+        assert result is not None and not result.import_errors
+        with create_session() as session:
+            update_dag_parsing_results_in_db(
+                bundle, None, result.serialized_dags, {}, 0.1, set(), session, files_parsed={(bundle, file)}
+            )
 
 
 def delete_run(run_id: str) -> None:

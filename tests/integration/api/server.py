@@ -57,6 +57,8 @@ class ApiServer:
     def environment(self) -> dict[str, str]:
         settings = {
             "CORE__LOAD_EXAMPLES": "False",
+            # By default a DAG written half a minute ago is not looked at again, whatever a parsing has found.
+            "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
             "CORE__PLUGINS_FOLDER": str(self.home / "plugins"),
             "CORE__DAGS_FOLDER": str(self.home / "dags"),
             "CORE__AUTH_MANAGER": "tests.integration.api.auth_manager.AuthManagerWithSecrets",

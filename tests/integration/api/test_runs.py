@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -37,7 +38,16 @@ from tests.support.builders import a_graph, a_path, a_step
 # --- submitting -------------------------------------------------------------------------------------------------
 
 
-def test_pipeline_that_airflow_does_not_take_in(server: ApiServer, bench: Bench) -> None:
+@pytest.fixture
+def no_processor(bench: Bench) -> Iterator[None]:
+    """A server on which no DAG processor has run since Airloom's bundle was configured."""
+    bench.server.act("use_bundle", name="airloom", active=False)
+    yield
+    bench.server.act("use_bundle", name="airloom", active=True)
+
+
+@pytest.mark.usefixtures("no_processor")
+def test_pipeline_that_airflow_does_not_take_in(bench: Bench) -> None:
     """The error says what to look at, it comes when the time is over, and nothing of the run is left."""
     other = graph(description="never parsed")
     before = len(bench.client.list_runs(WORKSPACE))
@@ -48,6 +58,7 @@ def test_pipeline_that_airflow_does_not_take_in(server: ApiServer, bench: Bench)
     assert len(bench.client.list_runs(WORKSPACE)) == before
 
 
+@pytest.mark.usefixtures("no_processor")
 def test_dag_processor_is_asked_to_look(server: ApiServer, bench: Bench) -> None:
     """Once for each pipeline, whatever its refresh interval: the one file of the bundle that will hold it."""
     with pytest.raises(ServiceException) as caught:
@@ -57,18 +68,68 @@ def test_dag_processor_is_asked_to_look(server: ApiServer, bench: Bench) -> None
         rows = database.execute(text("SELECT bundle_name, relative_fileloc FROM dag_priority_parsing_request"))
         asked = [tuple(row) for row in rows]
     engine.dispose()
-    shard = shard_of(digest16_of_dag_id(str(caught.value.target)))
-    assert asked.count(("airloom", f"airloom_shard_{shard:02x}.py")) == 1
+    assert asked.count(("airloom", loader_of(str(caught.value.target)))) == 1
 
 
+@pytest.mark.usefixtures("no_processor")
 def test_import_error_of_the_loader(server: ApiServer, bench: Bench) -> None:
     """If Airflow cannot import the file, its complaint is the answer."""
     with pytest.raises(ServiceException) as caught:
         bench.client.submit_run(WORKSPACE, "broken", as_body(graph()))
-    file = f"airloom_shard_{shard_of(digest16_of_dag_id(str(caught.value.target))):02x}.py"
+    file = loader_of(str(caught.value.target))
     bench.server.act("leave_import_error", bundle="airloom", file=file, trace="Traceback\nImportError: no airloom")
     with pytest.raises(ServiceException, match=f"{file} of bundle 'airloom' cannot be imported: ImportError: no airl"):
         bench.client.submit_run(WORKSPACE, "broken", as_body(graph()))
+
+
+def test_new_pipeline_waits_for_no_dag_processor(server: ApiServer, bench: Bench) -> None:
+    """This server has none. Airflow's own pages show the DAG as one of the bundle's."""
+    run_id = bench.client.submit_run(WORKSPACE, "at once", as_body(graph(description="new")))["id"]
+    dag = bench.run(run_id)["dag_id"]
+    shown = bench.server.http("viewer").get(f"{server.url}/api/v2/dags/{dag}/details").raise_for_status().json()
+    assert (shown["bundle_name"], shown["relative_fileloc"]) == ("airloom", loader_of(dag))
+    assert (shown["is_paused"], shown["is_stale"], shown["has_import_errors"]) == (False, False, False)
+    assert shown["dag_display_name"].startswith("at once")
+    source = bench.server.http("viewer").get(f"{server.url}/api/v2/dagSources/{dag}").raise_for_status().text
+    assert "load_shard" in source
+
+
+def test_dag_processor_finds_what_a_submit_has_written(
+    server: ApiServer, bench: Bench, rounds: Callable[[int, int], int]
+) -> None:
+    """Parsing the pipeline makes no other version of it, however often; nor is a row of the first one changed."""
+    run_id = bench.client.submit_run(WORKSPACE, "parsed", as_body(graph(description="parsed")))["id"]
+    dag = bench.run(run_id)["dag_id"]
+    written = stored_forms(server, dag)
+    bench.server.act("parse", bundle="airloom", file=loader_of(dag), times=rounds(10, 100))
+    assert stored_forms(server, dag) == written
+    assert len(written) == 1
+
+
+def test_same_new_pipeline_from_many_at_once(server: ApiServer, bench: Bench) -> None:
+    """Each submission has its run; Airflow has one version of the pipeline."""
+    body = as_body(graph(description="from many"))
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda _: bench.client.submit_run(WORKSPACE, "many", body), range(8)))
+    assert len({run["id"] for run in runs}) == 8
+    (dag,) = {run["dag_id"] for run in runs}
+    assert len(stored_forms(server, dag)) == 1
+
+
+def loader_of(dag: str) -> str:
+    return f"airloom_shard_{shard_of(digest16_of_dag_id(dag)):02x}.py"
+
+
+def stored_forms(server: ApiServer, dag: str) -> list[tuple[Any, ...]]:
+    """All that Airflow has stored of a DAG's versions: their serialised forms with hashes, and when it wrote them."""
+    joined = "dag_version v JOIN serialized_dag s ON s.dag_version_id = v.id"
+    query = f"SELECT v.version_number, v.bundle_name, s.* FROM {joined}"
+    engine = create_engine(server.database)
+    try:
+        with engine.connect() as database:
+            return [tuple(row) for row in database.execute(text(f"{query} WHERE v.dag_id = :dag"), {"dag": dag})]
+    finally:
+        engine.dispose()
 
 
 def test_submits_look_for_the_bundle_that_there_is(server: ApiServer) -> None:
@@ -279,13 +340,14 @@ def test_list_runs(bench: Bench) -> None:
     """The newest first, filtered by experiment and status, as many as wanted."""
     first, second = bench.submit(), bench.submit()
     bench.set(first, run="failed", prepare="failed")
-    ids = [run["id"] for run in bench.client.list_runs(WORKSPACE)]
-    assert ids[:2] == [second, first]
+    runs = bench.client.list_runs(WORKSPACE)
+    assert [run["id"] for run in runs[:2]] == [second, first]
     assert [run["id"] for run in bench.client.list_runs(WORKSPACE, limit=1)] == [second]
     assert first in [run["id"] for run in bench.client.list_runs(WORKSPACE, status="Failed")]
     assert second in [run["id"] for run in bench.client.list_runs(WORKSPACE, status="NotStarted")]
     assert bench.client.list_runs(WORKSPACE, experiment="none") == []
-    assert len(bench.client.list_runs(WORKSPACE, experiment=EXPERIMENT)) == len(ids)
+    of_experiment = [run for run in runs if run["experiment"] == EXPERIMENT]
+    assert bench.client.list_runs(WORKSPACE, experiment=EXPERIMENT) == of_experiment
     with pytest.raises(UserErrorException, match=r"query\.status"):
         bench.client.list_runs(WORKSPACE, status="Lost")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from airflow import settings
+from airflow.models.base import Base
 
 from airloom.graph.model import Definition
 
@@ -13,6 +15,12 @@ def store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     address = (tmp_path_factory.mktemp("store")).as_uri()
     monkeypatch.setenv("AIRFLOW__AIRLOOM__STORE", address)
     return address
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Airflow's tables, empty, in the database of the session's Airflow home."""
+    Base.metadata.create_all(settings.get_engine())
 
 
 def a_definition(**changes: object) -> Definition:

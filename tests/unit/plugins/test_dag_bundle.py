@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
 
 import pytest
+from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.sdk.definitions.context import _AIRFLOW_PARSING_CONTEXT_DAG_ID
 
 from airloom.errors import AirloomError
 from airloom.graph.model import Definition
 from airloom.plugins import dag_bundle
+from airloom.plugins.airflow_gateway import write_dag
 from airloom.plugins.dag_bundle import AirloomDagBundle, load_shard
+from airloom.plugins.dag_factory import build_dag
+from airloom.plugins.loader_files import loader_file
+from airloom.plugins.visibility import BUNDLE_CLASS
 from airloom.storage.definitions import SHARDS, DefinitionStore, dag_id, digest16, shard_of
 from airloom.storage.object_store import open_store
 from tests.support.builders import a_graph, a_step
@@ -37,8 +43,10 @@ def file_of(store: str, definition: Definition) -> Path:
 
 
 @pytest.fixture
-def bundle(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AirloomDagBundle:
+def bundle(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, airflow_database: None) -> AirloomDagBundle:
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(tmp_path))
+    configured = [{"name": "airloom", "classpath": BUNDLE_CLASS, "kwargs": {}}]
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps(configured))
     bundle = AirloomDagBundle(name="airloom")
     bundle.initialize()
     bundle.refresh()
@@ -66,6 +74,19 @@ def test_a_loader_is_touched_when_its_shard_has_changed_and_no_other_is(bundle: 
     assert touched(bundle) == set()
     put(store, shard=10)
     assert touched(bundle) == set(), "the definition was there already"
+
+
+def test_a_loader_is_not_touched_for_pipelines_that_airflow_knows(bundle: AirloomDagBundle, store: str) -> None:
+    """A submission writes the DAG itself, so there is nothing to parse; until a pipeline is there or gone unknown."""
+    DagBundlesManager().sync_bundles_to_db()
+    known = put(store, shard=7)[0]
+    write_dag(build_dag(known), "airloom", loader_file(7))
+    assert touched(bundle) == set()
+    put(store, 2, shard=7)
+    assert touched(bundle) == {loader_file(7)}
+    index = Path(store.removeprefix("file://")) / "index" / "07.json"
+    index.write_text('{"definitions":[]}')
+    assert touched(bundle) == {loader_file(7)}
 
 
 def test_a_restarted_processor_touches_nothing_by_itself(bundle: AirloomDagBundle, store: str) -> None:

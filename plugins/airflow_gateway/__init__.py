@@ -1,0 +1,76 @@
+"""The only package that touches Airflow's internals.
+
+Everything the server needs of Airflow passes through here: the user and his rights, database sessions, DAGs, runs and
+their states, XComs and pools. When Airflow changes, this package changes and nothing else does.
+"""
+
+from __future__ import annotations
+
+from airflow.version import version as AIRFLOW_VERSION
+
+from airloom.plugins.airflow_gateway.access import (
+    CHANGE_RUN,
+    READ,
+    READ_LOGS,
+    READ_RUN,
+    SUBMIT,
+    BaseUser,
+    CurrentUser,
+    Right,
+    get_user,
+    is_allowed,
+)
+from airloom.plugins.airflow_gateway.dags import (
+    CannotWriteDag,
+    bundle_of_class,
+    dag_is_known,
+    import_errors,
+    known_dags,
+    request_parsing,
+    write_dag,
+)
+from airloom.plugins.airflow_gateway.pools import delete_pool, put_pool
+from airloom.plugins.airflow_gateway.runs import (
+    DAG_RUNS,
+    TaskState,
+    cancel_run,
+    create_run,
+    failed_tasks,
+    run_url,
+    task_states,
+    xcoms,
+)
+from airloom.plugins.airflow_gateway.sessions import Session, open_session
+
+__all__ = [
+    "AIRFLOW_VERSION",
+    "CHANGE_RUN",
+    "DAG_RUNS",
+    "READ",
+    "READ_LOGS",
+    "READ_RUN",
+    "SUBMIT",
+    "BaseUser",
+    "CannotWriteDag",
+    "CurrentUser",
+    "Right",
+    "Session",
+    "TaskState",
+    "bundle_of_class",
+    "cancel_run",
+    "create_run",
+    "dag_is_known",
+    "delete_pool",
+    "failed_tasks",
+    "get_user",
+    "import_errors",
+    "is_allowed",
+    "known_dags",
+    "open_session",
+    "put_pool",
+    "request_parsing",
+    "run_url",
+    "task_states",
+    "write_dag",
+    "xcoms",
+]
