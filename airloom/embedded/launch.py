@@ -17,7 +17,7 @@ THRESHOLDS = (50_000, 20, 50)
 
 # What every task, or every parse, would import for itself: so they inherit it from the process that forks them.
 PRELOADED = {
-    "scheduler": ("airloom.plugins.dag_bundle", "airloom.operators"),
+    "scheduler": ("airloom.plugins.dag_bundle", "airloom.plugins.local_executor", "airloom.operators"),
     "dag-processor": ("airloom.plugins.dag_bundle", "airloom.operators"),
 }
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from airloom.runner.guardian import PR_SET_PDEATHSIG, prctl
 from airloom.runner.lines import LineSplitter
 
 OnLine = Callable[[str, str], None]
@@ -183,6 +184,13 @@ class CommandProcess:
             _kill_group(messages.get("pid"))
             return Ended("cancelled" if self._cancelled else "exited", -int(signal.SIGKILL), seconds)
         return Ended(messages["reason"], messages["returncode"], seconds)
+
+
+def end_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends, in whatever way; does nothing where there is no prctl."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)  # it ended before the kernel was told
 
 
 def _kill_group(leader: int | None) -> None:
