@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from airloom.errors import AirloomError, NotFound
+from airloom.errors import AirloomError, AttemptLost, NotFound
 from airloom.execution import Busy, RunInfo, StepExecution
 from airloom.execution.stop import RunStop
 from airloom.operators.definition import definition_and_run
@@ -88,7 +88,7 @@ class StepOperator(BaseOperator):
             with stop.watched(self.cancel):
                 result = self._result(context, definition, run, workspace, stop)
         except AirloomError as error:
-            if self._ended_from_outside:
+            if self._ended_from_outside or isinstance(error, AttemptLost):
                 # Not the step's fault: if Airflow still wants the task, it is tried again, and the run goes on.
                 raise AirflowException(f"The attempt was ended from outside: {error}") from error
             self._skip_if_stopped(stop, context["ti"])

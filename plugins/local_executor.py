@@ -14,19 +14,18 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.configuration import AIRFLOW_HOME
 from airflow.executors.base_executor import BaseExecutor, get_execution_api_server_url
 from airflow.executors.local_executor import LocalExecutor
-from airflow.jobs.job import Job
+from airflow.jobs.job import Job, JobState
 from airflow.utils.session import create_session
-from airflow.utils.state import JobState
 from setproctitle import setproctitle
 from sqlalchemy import update
 
@@ -35,6 +34,23 @@ from airloom.embedded.scheduler_notes import SchedulerNotes
 from airloom.runner.process import end_with_parent
 
 TITLE = "airflow worker -- LocalExecutor:"
+
+
+def run_workload(workload: Any, conf: Any) -> str | None:
+    """Run a task as Airflow does; returns None, or in words what went wrong."""
+    try:
+        BaseExecutor.run_workload(
+            workload,
+            server=get_execution_api_server_url(conf),
+            proctitle=f"{TITLE} {workload.display_name}",
+            subprocess_logs_to_stdout=True,
+        )
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+Run = Callable[[Any, Any], str | None]
 
 
 @dataclass
@@ -48,6 +64,8 @@ class Worker:
 
 class WatchfulLocalExecutor(LocalExecutor):
     """Runs tasks in processes of this machine; a task whose worker dies has failed at once, and may be tried again."""
+
+    run: ClassVar[Run] = staticmethod(run_workload)
 
     def start(self) -> None:
         """Start all workers, and say which of Airflow's jobs this scheduler is."""
@@ -164,14 +182,15 @@ class WatchfulLocalExecutor(LocalExecutor):
         ours, theirs = multiprocessing.Pipe()
         # A forked child inherits our ends of all pipes. It must close them, or nobody would see us end.
         inherited = [ours, *(worker.pipe for worker in self._workers)] if self.is_mp_using_fork else []
-        process = multiprocessing.Process(target=_work, args=(theirs, inherited, os.getpid(), self.conf))
+        arguments = (theirs, inherited, os.getpid(), self.run, self.conf)
+        process = multiprocessing.Process(target=_work, args=arguments)
         process.start()
         theirs.close()
         return Worker(process, ours)
 
 
-def _work(pipe: Connection, inherited: Sequence[Connection], scheduler: int, conf: Any) -> None:
-    """The life of a worker: one workload after the other. It answers None, or in words what went wrong."""
+def _work(pipe: Connection, inherited: Sequence[Connection], scheduler: int, run: Run, conf: Any) -> None:
+    """The life of a worker: one workload after the other."""
     for other in inherited:
         other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -186,23 +205,10 @@ def _work(pipe: Connection, inherited: Sequence[Connection], scheduler: int, con
             return
         if workload is None:
             return
-        pipe.send(_run(workload, conf))
+        pipe.send(run(workload, conf))
 
 
 def _end_with_worker(worker: int) -> None:
     """In a task's process: let it end with its worker, since it could tell nobody how it ended. Not in its children."""
     if os.getppid() == worker:
         end_with_parent(worker)
-
-
-def _run(workload: Any, conf: Any) -> str | None:
-    try:
-        BaseExecutor.run_workload(
-            workload,
-            server=get_execution_api_server_url(conf),
-            proctitle=f"{TITLE} {workload.display_name}",
-            subprocess_logs_to_stdout=True,
-        )
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return None

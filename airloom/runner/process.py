@@ -21,7 +21,8 @@ from airloom.runner.lines import LineSplitter
 OnLine = Callable[[str, str], None]
 """Called with the name of a stream and one line of it."""
 
-EndReason = Literal["exited", "timeout", "cancelled"]
+EndReason = Literal["exited", "timeout", "cancelled", "lost"]
+"""`lost`: the guardian was killed, so nobody knows how the command would have ended; it has been killed, too."""
 
 GRACE_SECONDS = 5.0
 """Time between SIGTERM and SIGKILL."""
@@ -182,7 +183,7 @@ class CommandProcess:
             return Ended("exited", None, seconds, error=messages["error"])
         if "reason" not in messages:
             _kill_group(messages.get("pid"))
-            return Ended("cancelled" if self._cancelled else "exited", -int(signal.SIGKILL), seconds)
+            return Ended("cancelled" if self._cancelled else "lost", -int(signal.SIGKILL), seconds)
         return Ended(messages["reason"], messages["returncode"], seconds)
 
 

@@ -17,7 +17,6 @@ from airloom.core import Experiment, RunConfiguration, Workspace
 from airloom.pipeline.core import Pipeline, PipelineData, PipelineRun
 from airloom.pipeline.steps import PythonScriptStep
 
-EXPERIMENT = "chaos"
 FILE = "text.txt"
 SCRIPT = f"""\
 import os, pathlib, sys, time
@@ -32,6 +31,10 @@ def note(event):
     os.close(file)
 
 
+for line in open(journal):
+    event, step, pid, _ = line.split()
+    if (event, step) == ("start", name) and os.path.exists("/proc/" + pid):
+        note("overlap")
 note("start")
 place = pathlib.Path(out)
 (place / "half.txt").write_text("not finished")
@@ -56,7 +59,7 @@ STEPS: dict[str, tuple[tuple[str, ...], float]] = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the journal: a script that started, or was done."""
+    """A line of the journal: a script that began (`start`) or was done (`end`), or found an earlier one (`overlap`)."""
 
     event: str
     step: str
@@ -72,7 +75,7 @@ class Scene:
     mark: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     def __post_init__(self) -> None:
-        self.source.mkdir(parents=True)
+        self.source.mkdir(parents=True, exist_ok=True)
         (self.source / "step.py").write_text(f"# {self.mark}\n{SCRIPT}")
         self.journal_file.touch()
 
@@ -85,6 +88,11 @@ class Scene:
     def journal_file(self) -> Path:
         """Where the scripts write what they do."""
         return self.folder / self.mark / "journal.txt"
+
+    @property
+    def experiment(self) -> str:
+        """The experiment of all runs of this scene, and of no others."""
+        return f"chaos_{self.mark}"
 
     def step_name(self, step: str) -> str:
         """The name of a step, which no other test's step has."""
@@ -113,7 +121,7 @@ class Scene:
 
     def submit(self, ws: Workspace) -> PipelineRun:
         """Start a run."""
-        return Experiment(ws, EXPERIMENT).submit(self.pipeline(ws))
+        return Experiment(ws, self.experiment).submit(self.pipeline(ws))
 
     def journal(self, event: str | None = None, step: str | None = None) -> list[Entry]:
         """What happened so far, in order."""

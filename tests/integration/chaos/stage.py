@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from airloom.core import Workspace
@@ -21,6 +22,7 @@ from tests.support.airflow_api import AirflowApi
 from tests.support.postgres import MortalPostgresServer, mortal_postgres
 from tests.support.server import RunningServer, running_server
 
+API = "/airloom/api/v1"
 SCHEDULERS = ("scheduler", "scheduler-2")
 
 
@@ -67,10 +69,25 @@ class Stage:
         """Airflow's own API."""
         return AirflowApi(self.server)
 
+    def ask(self, path: str) -> dict[str, Any]:
+        """What Airloom's API answers for the workspace; {} while it does not answer as it should."""
+        try:
+            with self.airflow() as api:
+                answer = api.send("GET", f"{API}/workspaces/default/{path}", b"")
+                document: dict[str, Any] = answer.json() if answer.is_success else {}
+                return document
+        except (httpx.TransportError, ValueError, KeyError):
+            return {}
+
     def runs(self) -> list[dict[str, Any]]:
         """What `airloom runs` tells."""
         listed: list[dict[str, Any]] = json.loads(self.server.cli("runs", "--limit", "1000", "--json").stdout)
         return listed
+
+
+def start_again(stage: Stage) -> None:
+    """`airloom up` for a server whose supervisor was killed."""
+    stage.server.cli("up", "--detach", "--schedulers", "2")
 
 
 @contextmanager

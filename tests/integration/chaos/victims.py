@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -13,6 +14,8 @@ import psutil
 
 from tests.integration.chaos.scene import STEPS, Entry, Scene
 from tests.integration.chaos.stage import SCHEDULERS, Stage
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -110,9 +113,9 @@ IN_A_RUN: dict[str, Find] = {
 """Those that come back without help, and with whose death the run ends well."""
 
 
-def strike(stage: Stage, scene: Scene, victim: str, find: Find, chance: random.Random) -> Blow:
-    """Kill a victim at a moment that chance decides: some time into the first attempt of some step."""
-    step = chance.choice(list(STEPS))
+def strike(stage: Stage, scene: Scene, victim: str, find: Find, chance: random.Random, step: str | None = None) -> Blow:
+    """Kill a victim at a moment that chance decides: some time into an attempt of a step, which chance may decide."""
+    step = step or chance.choice(list(STEPS))
     delay = chance.uniform(0.0, STEPS[step][1])
     entry = scene.wait_for_start(step)
     time.sleep(delay)
@@ -120,6 +123,7 @@ def strike(stage: Stage, scene: Scene, victim: str, find: Find, chance: random.R
     blow = Blow(victim, step, delay, tuple(process.pid for process in processes), time.time())
     for process in processes:
         os.kill(process.pid, signal.SIGKILL)
+    log.info("%s", blow)
     return blow
 
 
