@@ -73,7 +73,7 @@ class WatchfulLocalExecutor(LocalExecutor):
         self._backlog: deque[Any] = deque()
         self._notes: SchedulerNotes | None = None
         if COMPONENT_VARIABLE in os.environ:
-            self._notes = SchedulerNotes(Path(AIRFLOW_HOME))
+            self._notes = SchedulerNotes(Path(AIRFLOW_HOME) / "schedulers")
             self._notes.begin(os.environ[COMPONENT_VARIABLE], str(self.job_id))
             self._let_go_of_dead_schedulers()
         self._start_workers()

@@ -15,10 +15,10 @@ DEAD = ".dead"
 
 
 class SchedulerNotes:
-    """The notes of a home's schedulers, by the names of their components, in a folder of AIRFLOW_HOME."""
+    """The notes of a home's schedulers, by the names of their components, in a folder of the home."""
 
-    def __init__(self, airflow_home: Path) -> None:
-        self._folder = airflow_home / "schedulers"
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def begin(self, component: str, job: str) -> None:

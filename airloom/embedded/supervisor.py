@@ -176,7 +176,7 @@ class Supervisor:
         """
         for title in processes.kill(lambda: processes.belonging_to(self._home, component)):
             log.info("ended a remainder of the %s: %s", component, title)
-        SchedulerNotes(self._home.airflow).mark_dead(component)
+        SchedulerNotes(self._home.schedulers).mark_dead(component)
 
     def _check_health(self) -> bool:
         """Ask after those not known to be well; says whether any of them is by now."""
