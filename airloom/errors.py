@@ -11,7 +11,8 @@ Every error names the thing, the cause and the mend. The tree, one class per dec
     ├── UnsafePath            a path that leaves the folder it is confined to
     ├── IntegrityError        stored bytes are not what was recorded
     ├── EnvironmentFailed     the step's Python environment could not be made
-    └── StepFailed            the step's script failed, was cancelled or timed out
+    ├── StepFailed            the step's script failed, was cancelled or timed out
+    └── AttemptLost           a process that Airloom needs for the step was killed
 """
 
 from __future__ import annotations
@@ -84,3 +85,9 @@ class StepFailed(AirloomError):
     """The step's script failed, was cancelled, or ran out of time."""
 
     code = "StepFailed"
+
+
+class AttemptLost(AirloomError):
+    """What runs the script was killed. That says nothing of the step, which may be tried again."""
+
+    code = "AttemptLost"

@@ -119,7 +119,7 @@ class PythonScriptOperator(StepOperator):
         self.log.info("The script ended well after %.1f s.", outcome.seconds)
         return outcome.outputs
 
-    def on_kill(self) -> None:
+    def cancel(self) -> None:
         """End the script and everything that it started."""
         if self._runner is not None:
             self._runner.cancel()

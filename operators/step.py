@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from airloom.errors import AirloomError, NotFound
+from airloom.errors import AirloomError, AttemptLost, NotFound
 from airloom.execution import Busy, RunInfo, StepExecution
 from airloom.execution.stop import RunStop
 from airloom.operators.definition import definition_and_run
@@ -64,9 +64,19 @@ class StepOperator(BaseOperator):
         self.definition = definition
         self.sources = dict(sources)
         self.source_directory = source_directory
+        self._ended_from_outside = False
         if definition is None and self.has_dag():
             known = (task_id for task_id in step.data_upstream() if self.dag.has_task(task_id))
             self.set_upstream([self.dag.get_task(task_id) for task_id in known])
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """End what `compute` runs, which then raises StepFailed. Returns at once; comes from any thread or signal."""
+
+    def on_kill(self) -> None:
+        """Airflow ends this attempt: somebody cleared or failed the task, or the server went away."""
+        self._ended_from_outside = True
+        self.cancel()
 
     @abstractmethod
     def compute(
@@ -81,9 +91,12 @@ class StepOperator(BaseOperator):
         stop = RunStop(workspace.storage, run, enabled=not definition.graph.continue_on_step_failure)
         self._skip_if_stopped(stop, context["ti"])
         try:
-            with stop.watched(self.on_kill):
+            with stop.watched(self.cancel):
                 result = self._result(context, definition, run, workspace, stop)
         except AirloomError as error:
+            if self._ended_from_outside or isinstance(error, AttemptLost):
+                # Not the step's fault: if Airflow still wants the task, it is tried again, and the run goes on.
+                raise AirflowException(f"The attempt was ended from outside: {error}") from error
             self._skip_if_stopped(stop, context["ti"])
             stop.announce(self.step.id)
             push_failure(context["ti"], str(error))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
 from airloom.cli.connection import Target
 from airloom.cli.output import STYLES, duration
-from airloom.exceptions import NotFoundException
+from airloom.exceptions import NotFoundException, ServiceException
+
+T = TypeVar("T")
 
 ENDED = frozenset({"Finished", "Failed", "Canceled"})
 POLL_SECONDS = 0.5
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+PATIENCE_SECONDS = 60.0
 
 
 class Stream(StrEnum):
@@ -59,8 +63,10 @@ class LogReader:
 
     def _piece(self) -> str:
         try:
-            text, self._offset = self.target.client.read_log(
-                self.target.workspace, self.run_id, self.step_id, self.stream.value, self._offset
+            text, self._offset = _patiently(
+                lambda: self.target.client.read_log(
+                    self.target.workspace, self.run_id, self.step_id, self.stream.value, self._offset
+                )
             )
         except NotFoundException:
             return ""
@@ -72,8 +78,9 @@ def follow_logs(target: Target, run_id: str, readers: list[LogReader], *, titled
     open_readers = list(readers)
     while open_readers:
         # The state is read before the log, so that nothing written before the end is missed.
-        run_ended = target.client.get_run(target.workspace, run_id)["status"] in ENDED
-        states = {step["step_id"]: step["status"] for step in target.client.list_steps(target.workspace, run_id)}
+        run, steps = _patiently(lambda: _run_and_steps(target, run_id))
+        run_ended = run["status"] in ENDED
+        states = {step["step_id"]: step["status"] for step in steps}
         for reader in list(open_readers):
             ended = run_ended or states.get(reader.step_id) in ENDED
             lines = reader.rest().splitlines() if ended else reader.whole_lines()
@@ -101,8 +108,8 @@ def wait_for_run(target: Target, run_id: str) -> dict[str, Any]:
     pause = SHORTEST_PAUSE
     while True:
         before = dict(shown)
-        run = target.client.get_run(target.workspace, run_id)
-        for step in target.client.list_steps(target.workspace, run_id):
+        run, steps = _patiently(lambda: _run_and_steps(target, run_id))
+        for step in steps:
             state = step_state(step)
             if state != shown.get(step["step_id"]) and state not in ("NotStarted", "Queued"):
                 shown[step["step_id"]] = state
@@ -111,6 +118,27 @@ def wait_for_run(target: Target, run_id: str) -> dict[str, Any]:
             return run
         pause = SHORTEST_PAUSE if shown != before else min(pause * 1.5, LONGEST_PAUSE)
         time.sleep(pause)
+
+
+def _run_and_steps(target: Target, run_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The run first: when it has ended, the steps that are read after it have ended too."""
+    return target.client.get_run(target.workspace, run_id), target.client.list_steps(target.workspace, run_id)
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """What the server answers. One that is being started again, or whose database is, is waited for."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    told = False
+    while True:
+        try:
+            return ask()
+        except ServiceException:
+            if time.monotonic() > until:
+                raise
+            if not told:
+                typer.echo("The server does not answer; waiting for it. The run goes on without it.", err=True)
+                told = True
+            time.sleep(POLL_SECONDS)
 
 
 def _print_step(step: dict[str, Any], state: str) -> None:

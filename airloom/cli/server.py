@@ -50,6 +50,16 @@ def up(
             "back to the file. The home keeps it for the next start. As a variable, others cannot see the password.",
         ),
     ] = None,
+    schedulers: Annotated[
+        int,
+        typer.Option(
+            "--schedulers",
+            min=1,
+            max=8,
+            help="How many schedulers run side by side. With more than one, which needs PostgreSQL, runs go on while "
+            "a scheduler that died is started again.",
+        ),
+    ] = 1,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the server is ready.")] = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -57,7 +67,7 @@ def up(
     from airloom.embedded.home import Home
     from airloom.embedded.server import prepare
 
-    prepared = prepare(Home.find(home), port, database)
+    prepared = prepare(Home.find(home), port, database, schedulers)
     if prepared.leftovers:
         typer.echo(f"Ended {len(prepared.leftovers)} processes that an earlier server left behind.", err=True)
     if detach:
@@ -95,7 +105,7 @@ def _run_here(prepared: Prepared, json_output: bool) -> None:
             progress.show(state)
 
     with progress:
-        serve(prepared.home, prepared.port, report)
+        serve(prepared.home, prepared.port, report, prepared.schedulers)
 
 
 class _Progress:

@@ -1,4 +1,4 @@
-"""The supervisor in the background: `python -m airloom.embedded HOME PORT`, as `airloom up --detach` starts it."""
+"""The supervisor in the background: `python -m airloom.embedded HOME PORT SCHEDULERS`, as `airloom up -d` starts it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main() -> int:
     """Serve until told to stop; a failed start is told in the state file and by the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        serve(Home(Path(sys.argv[1])), int(sys.argv[2]))
+        serve(Home(Path(sys.argv[1])), int(sys.argv[2]), schedulers=int(sys.argv[3]))
     except AirloomError as error:
         print(error, file=sys.stderr)  # noqa: T201 - standard error is the supervisor's log
         return 1

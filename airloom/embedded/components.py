@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from airloom.embedded.health import API_SERVER
+from airloom.embedded.health import API_SERVER, SCHEDULER
 from airloom.embedded.home import Home
 from airloom.embedded.profile import environment
 from airloom.embedded.state import ComponentState
@@ -23,7 +23,7 @@ SETTLED_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Component:
-    """One of Airflow's long-running commands.
+    """One of Airflow's long-running commands. Of schedulers there may be several, with a number after the name.
 
     A `late` one starts when the others are up and is not waited for: on two cores it would delay them by seconds.
     """
@@ -34,12 +34,19 @@ class Component:
 
 
 # Task logs are read from the disk, so the log servers, which would listen on all addresses, are not started.
+SCHEDULER_COMMAND = ("scheduler", "--skip-serve-logs")
 COMPONENTS = (
     Component(API_SERVER, ("api-server",)),
-    Component("scheduler", ("scheduler", "--skip-serve-logs")),
+    Component(SCHEDULER, SCHEDULER_COMMAND),
     Component("dag-processor", ("dag-processor",)),
     Component("triggerer", ("triggerer", "--skip-serve-logs"), late=True),
 )
+
+
+def components(schedulers: int = 1) -> tuple[Component, ...]:
+    """The components of a server with so many schedulers."""
+    more = (Component(f"{SCHEDULER}-{number}", SCHEDULER_COMMAND, late=True) for number in range(2, schedulers + 1))
+    return (*COMPONENTS, *more)
 
 
 def start_airflow(home: Home, name: str, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:

@@ -10,6 +10,7 @@ from typing import Any
 from airloom.embedded.ports import HOST
 
 API_SERVER = "api-server"
+SCHEDULER = "scheduler"
 PATH = "/api/v2/monitor/health"
 EXECUTION_PATH = "/execution/health"
 
@@ -17,14 +18,15 @@ EXECUTION_PATH = "/execution/health"
 def healthy_components(port: int, since: dict[str, datetime]) -> set[str]:
     """The components, of those in `since`, that answer or have given a sign of life after the time given there.
 
-    Without that time a component that was killed a moment ago would count as well for half a minute.
+    Without that time a component that was killed a moment ago would count as well for half a minute. Of several
+    schedulers Airflow tells the latest sign of life of any, so it says little of one of them.
     """
     report = _ask(port, PATH, timeout=5) if since else None
     if report is None:
         return set()
     well = {API_SERVER} & since.keys()
     for name, started in since.items():
-        part = name.replace("-", "_")
+        part = SCHEDULER if name.startswith(SCHEDULER) else name.replace("-", "_")
         heartbeat = report.get(part, {}).get(f"latest_{part}_heartbeat")
         if heartbeat and datetime.fromisoformat(heartbeat) >= started:
             well.add(name)

@@ -64,6 +64,11 @@ class Home:
         return self.airflow / "passwords.json"
 
     @property
+    def schedulers(self) -> Path:
+        """Which of Airflow's jobs each scheduler is, and which of them have died."""
+        return self.airflow / "schedulers"
+
+    @property
     def store(self) -> Path:
         """The deployment store, with definitions and the workspaces' data."""
         return self.path / "store"

@@ -18,7 +18,7 @@ THRESHOLDS = (50_000, 20, 50)
 # What every task, or every parse, would import for itself: so they inherit it from the process that forks them.
 PRELOADED = {
     # Airflow loads jinja2.ext, whatever a task is, when it makes the environment that renders templates.
-    "scheduler": ("airloom.plugins.dag_bundle", "airloom.operators", "jinja2.ext"),
+    "scheduler": ("airloom.plugins.dag_bundle", "airloom.plugins.local_executor", "airloom.operators", "jinja2.ext"),
     "dag-processor": ("airloom.plugins.dag_bundle", "airloom.operators"),
 }
 

@@ -21,6 +21,7 @@ from airloom.embedded.state import read_state
 MARKER = "AIRLOOM_HOME_ID"
 COMPONENT_VARIABLE = "AIRLOOM_COMPONENT"
 
+WORKER_TITLE = "LocalExecutor"
 ROUNDS = 5
 KILL_SECONDS = 2.0
 # Once no task is left, what is still there has nothing to do but to report: more patience would gain nothing.
@@ -84,6 +85,15 @@ def _session(process: Process) -> int | None:
         return os.getsid(process.pid)
     except OSError:
         return None
+
+
+def workers_of(scheduler: int) -> list[Process]:
+    """The LocalExecutor's workers of a scheduler, which it starts when it begins to schedule."""
+    try:
+        children = psutil.Process(scheduler).children()
+    except psutil.Error:
+        return []
+    return [child for child in children if WORKER_TITLE in describe(child)]
 
 
 def _children(process: Process) -> list[Process]:

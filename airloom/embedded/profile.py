@@ -64,7 +64,7 @@ def _engine(home: Home, port: int) -> Settings:
     parallelism = max(4, 2 * (os.cpu_count() or 1))
     return {
         "core": {
-            "executor": "LocalExecutor",
+            "executor": "airloom.plugins.local_executor.WatchfulLocalExecutor",
             "execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
             "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
             "simple_auth_manager_users": f"{USERNAME}:admin",
@@ -84,12 +84,17 @@ def _engine(home: Home, port: int) -> Settings:
             # A scheduler that was killed is known to be dead, and its tasks are started again, within half a minute.
             "scheduler_heartbeat_sec": 2,
             "scheduler_health_check_threshold": 15,
-            "orphaned_tasks_check_interval": 10,
+            "orphaned_tasks_check_interval": 3,
             "task_instance_heartbeat_timeout": 60,
         },
         "workers": {
             # A worker may notice only at its next heartbeat that its task has ended, and keeps the slot until then.
             "min_heartbeat_interval": 1,
+            # While the API server is started again, tasks ask for it every second, and for more than a minute in all;
+            # Airflow's own pauses grow to many seconds, and end early.
+            "execution_api_retries": 60,
+            "execution_api_retry_wait_min": 0.5,
+            "execution_api_retry_wait_max": 2,
         },
         "dag_processor": {
             "dag_bundle_config_list": json.dumps(BUNDLES),

@@ -40,9 +40,10 @@ class Prepared:
     port: int
     lock: int
     leftovers: list[str]
+    schedulers: int = 1
 
 
-def prepare(home: Home, asked_port: int | None, asked_database: str | None = None) -> Prepared:
+def prepare(home: Home, asked_port: int | None, asked_database: str | None = None, schedulers: int = 1) -> Prepared:
     """Check all that can be checked before anything starts, and end what a killed server has left in the home."""
     if not database.airflow_version():
         raise AirloomError(
@@ -57,12 +58,22 @@ def prepare(home: Home, asked_port: int | None, asked_database: str | None = Non
         ended = processes.end_server(home, API_SERVER, GRACE_SECONDS)
         port = choose_port(asked_port, _last_port(home))
         database.choose(home, asked_database)
+        _check_schedulers(home, schedulers)
         # From here on, a state that can be read is this server's own.
         home.state.unlink(missing_ok=True)
     except BaseException:
         os.close(lock)
         raise
-    return Prepared(home, port, lock, ended)
+    return Prepared(home, port, lock, ended, schedulers)
+
+
+def _check_schedulers(home: Home, schedulers: int) -> None:
+    if schedulers > 1 and database.given_address(home) is None:
+        raise AirloomError(
+            f"{schedulers} schedulers cannot work on a SQLite database: it has no locks on rows.",
+            hint="Give a PostgreSQL database with --database, or leave --schedulers out.",
+            target="--schedulers",
+        )
 
 
 def _running_already(home: Home) -> AlreadyExists:
@@ -80,9 +91,9 @@ def _last_port(home: Home) -> int | None:
     return urlsplit(endpoint).port
 
 
-def serve(home: Home, port: int, report: Report | None = None) -> None:
+def serve(home: Home, port: int, report: Report | None = None, schedulers: int = 1) -> None:
     """Run the server in this process, which holds the home's lock, until SIGINT, SIGTERM or SIGHUP."""
-    supervisor = Supervisor(home, port, report)
+    supervisor = Supervisor(home, port, report, schedulers)
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         supervisor.stop()
@@ -98,7 +109,7 @@ def serve_detached(prepared: Prepared, report: Report | None = None) -> ServerSt
     log = home.log(SUPERVISOR)
     with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "airloom.embedded", str(home.path), str(prepared.port)],
+            [sys.executable, "-m", "airloom.embedded", str(home.path), str(prepared.port), str(prepared.schedulers)],
             env=environment(home, SUPERVISOR, Path(sys.executable).parent),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 import airloom
 from airloom.embedded import database, processes
-from airloom.embedded.components import COMPONENTS, Managed, last_lines, start_airflow
-from airloom.embedded.health import API_SERVER, healthy_components, warm_up
+from airloom.embedded.components import Managed, components, last_lines, start_airflow
+from airloom.embedded.health import API_SERVER, SCHEDULER, healthy_components, warm_up
 from airloom.embedded.home import USERNAME, Home, ensure_password, write_json
 from airloom.embedded.profile import write_profile
+from airloom.embedded.scheduler_notes import SchedulerNotes
 from airloom.embedded.state import Phase, ServerState, write_state
 from airloom.errors import AirloomError
 
@@ -32,13 +33,15 @@ class Stopped(Exception):
 class Supervisor:
     """Runs one home's server until it is told to stop. The caller holds the home's lock."""
 
-    def __init__(self, home: Home, port: int, report: Callable[[ServerState], None] | None = None) -> None:
+    def __init__(
+        self, home: Home, port: int, report: Callable[[ServerState], None] | None = None, schedulers: int = 1
+    ) -> None:
         self._home = home
         self._report = report or (lambda state: None)
         self._stopping = False
         self._published = ""
         self._warm: subprocess.Popen[bytes] | None = None
-        self._managed = {component.name: Managed(component) for component in COMPONENTS}
+        self._managed = {component.name: Managed(component) for component in components(schedulers)}
         self._state = ServerState(
             pid=os.getpid(),
             port=port,
@@ -173,14 +176,23 @@ class Supervisor:
         """
         for title in processes.kill(lambda: processes.belonging_to(self._home, component)):
             log.info("ended a remainder of the %s: %s", component, title)
+        SchedulerNotes(self._home.schedulers).mark_dead(component)
 
     def _check_health(self) -> bool:
         """Ask after those not known to be well; says whether any of them is by now."""
         waiting = {name: one for name, one in self._managed.items() if one.process and not one.state.healthy}
         well = healthy_components(self._state.port, {name: one.started_at for name, one in waiting.items()})
-        for name in well:
+        up = [name for name in well if self._has_workers(waiting[name])]
+        for name in up:
             waiting[name].state.healthy = True
-        return bool(well)
+        return bool(up)
+
+    @staticmethod
+    def _has_workers(managed: Managed) -> bool:
+        """True unless it is a scheduler that has not begun: of several, all would count as well when one is."""
+        process = managed.process
+        is_scheduler = managed.component.name.startswith(SCHEDULER)
+        return not is_scheduler or (process is not None and bool(processes.workers_of(process.pid)))
 
     # --- end ----------------------------------------------------------------------------------------------------
 

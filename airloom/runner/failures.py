@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from airloom.errors import StepFailed
+from airloom.errors import AttemptLost, StepFailed
 from airloom.runner.process import Ended
 
 FailureReason = Literal["failed", "timeout", "cancelled"]
@@ -56,9 +56,11 @@ def cancelled(step: str) -> ScriptFailed:
 
 
 def check_ended(ended: Ended, *, step: str, timeout: float | None, last_lines: Iterable[str]) -> None:
-    """Return if the script ended well. Raises ScriptFailed otherwise."""
+    """Return if the script ended well. Raises ScriptFailed otherwise, or AttemptLost."""
     if ended.reason == "cancelled":
         raise cancelled(step)
+    if ended.reason == "lost":
+        raise AttemptLost(f"The process that watches the script of step {step!r} was killed.", target=step)
     if ended.reason == "timeout":
         raise ScriptFailed(
             f"Step {step!r} was ended: it ran longer than its limit of {timeout:g} seconds.",

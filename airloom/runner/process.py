@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from airloom.runner.guardian import PR_SET_PDEATHSIG, prctl
 from airloom.runner.lines import LineSplitter
 
 OnLine = Callable[[str, str], None]
 """Called with the name of a stream and one line of it."""
 
-EndReason = Literal["exited", "timeout", "cancelled"]
+EndReason = Literal["exited", "timeout", "cancelled", "lost"]
+"""`lost`: the guardian was killed, so nobody knows how the command would have ended; it has been killed, too."""
 
 GRACE_SECONDS = 5.0
 """Time between SIGTERM and SIGKILL."""
@@ -178,8 +180,15 @@ class CommandProcess:
             return Ended("exited", None, seconds, error=messages["error"])
         if "reason" not in messages:
             _kill_group(int(messages["pid"]) if "pid" in messages else None)
-            return Ended("cancelled" if self._cancelled else "exited", -int(signal.SIGKILL), seconds)
+            return Ended("cancelled" if self._cancelled else "lost", -int(signal.SIGKILL), seconds)
         return Ended(cast(EndReason, messages["reason"]), int(messages["returncode"]), seconds)
+
+
+def end_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends, in whatever way; does nothing where there is no prctl."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)  # it ended before the kernel was told
 
 
 def _kill_group(leader: int | None) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from pathlib import Path
 
@@ -16,8 +14,8 @@ from airloom.runner.commands import Commands
 from airloom.runner.environments import cache_folder
 from airloom.runner.process import OnLine
 from airloom.runner.spec import StepOutcome, StepSpec
+from airloom.runner.work_folder import WorkFolder
 from airloom.storage.object_store import open_store
-from airloom.storage.paths import slug
 from airloom.storage.workspace import WorkspaceStore
 
 KEEP_WORK = "AIRLOOM_KEEP_WORK"
@@ -59,21 +57,14 @@ class StepRunner:
     def run(self) -> StepOutcome:
         """Run the step. Raises ScriptFailed if its script fails, another AirloomError if it cannot be run."""
         started = time.monotonic()
-        work = self._make_work_folder()
+        work = WorkFolder(self._spec.step_name, self._work_root)
         failed = True
         try:
-            outputs = self._run_logged(work)
+            outputs = self._run_logged(work.path)
             failed = False
         finally:
-            if not (failed and _keeps_work()):
-                _remove(work)
+            work.release(keep=failed and _keeps_work())
         return StepOutcome(outputs=outputs, seconds=time.monotonic() - started)
-
-    def _make_work_folder(self) -> Path:
-        if self._work_root is not None:
-            self._work_root.mkdir(parents=True, exist_ok=True)
-        prefix = f"airloom-{slug(self._spec.step_name, longest=24)}-"
-        return Path(tempfile.mkdtemp(prefix=prefix, dir=self._work_root)).resolve()
 
     def _run_logged(self, work: Path) -> dict[str, OutputRef]:
         """The attempt within its logs: whatever goes wrong is told there, too."""
@@ -97,10 +88,3 @@ class StepRunner:
 
 def _keeps_work() -> bool:
     return os.environ.get(KEEP_WORK) == "1"
-
-
-def _remove(work: Path) -> None:
-    """Remove a work folder, even one in which the script has made folders read-only."""
-    for folder, _, _ in os.walk(work):
-        os.chmod(folder, 0o700)
-    shutil.rmtree(work, ignore_errors=True)

@@ -40,6 +40,7 @@ def test_every_variable_is_there() -> None:
 def test_every_place_in_a_home_is_there(tmp_path: Path) -> None:
     home = Home(tmp_path)
     places = [home.config_json, home.passwords, home.airflow_cfg, home.database, home.database_address]
+    places += [home.schedulers]
     places += [home.store, home.logs, home.state, home.path / "secrets.json", home.path / "lock"]
     named = {code.rstrip("/") for code in first_codes(section(PAGE, "The home"))}
     assert {str(place.relative_to(home.path)) for place in places} | {"airflow/dags"} == named

@@ -9,11 +9,12 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import pytest
 
 SUPERUSER = "airloom"
@@ -54,9 +55,47 @@ class PostgresServer:
             connection.cursor().execute(statement)
 
 
+@dataclass(frozen=True)
+class MortalPostgresServer(PostgresServer):
+    """A server of a test's own that keeps what it has committed, so it may be killed and started again."""
+
+    binaries: Path
+    folder: Path
+
+    def kill(self) -> None:
+        """SIGKILL to the postmaster, and to the processes that serve its clients."""
+        postmaster = psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]))
+        family = [postmaster, *postmaster.children(recursive=True)]
+        for process in family:
+            process.kill()
+        psutil.wait_procs(family)
+
+    def start_again(self) -> None:
+        """Start it on the same data and port; it recovers what was committed before it was killed."""
+        _start(self.binaries, self.folder, self.port, durable=True)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """One PostgreSQL server for the whole session, on a free port of 127.0.0.1."""
+    with _cluster() as (binaries, folder, port):
+        _start(binaries, folder, port, durable=False)
+        server = PostgresServer(port)
+        server.execute(f"CREATE ROLE {GUARDED}")
+        yield server
+
+
+@contextmanager
+def mortal_postgres() -> Iterator[MortalPostgresServer]:
+    """A PostgreSQL server with fsync, which the caller may kill."""
+    with _cluster() as (binaries, folder, port):
+        _start(binaries, folder, port, durable=True)
+        yield MortalPostgresServer(port, binaries, folder)
+
+
+@contextmanager
+def _cluster() -> Iterator[tuple[Path, Path, int]]:
+    """The programs, an initialised folder, and a free port. What runs in the folder at the end is stopped."""
     binaries = _find_binaries() or _install_binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed: install the `postgresql` package, or run the tests as root")
@@ -65,9 +104,8 @@ def postgres_server() -> Iterator[PostgresServer]:
         account = _account()
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)
-        server = PostgresServer(_start(binaries, folder))
-        server.execute(f"CREATE ROLE {GUARDED}")
-        yield server
+        _initialize(binaries, folder)
+        yield binaries, folder, _free_port()
     finally:
         _run(binaries / "pg_ctl", "stop", "--pgdata", folder / "data", "--mode", "immediate", check=False)
         shutil.rmtree(folder, ignore_errors=True)
@@ -111,16 +149,19 @@ def _account() -> pwd.struct_passwd | None:
     return next(known[name] for name in UNPRIVILEGED if name in known)
 
 
-def _start(binaries: Path, folder: Path) -> int:
+def _initialize(binaries: Path, folder: Path) -> None:
     data = folder / "data"
     _run(binaries / "initdb", "--pgdata", data, "--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8")
     rules = data / "pg_hba.conf"
     rules.write_text(f"host all +{GUARDED} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
-    port = _free_port()
+
+
+def _start(binaries: Path, folder: Path, port: int, *, durable: bool) -> None:
     # Durability is of no use to a database that is thrown away.
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off -c synchronous_commit=off"
-    _run(binaries / "pg_ctl", "start", "--pgdata", data, "--wait", "--log", folder / "log", "--options", options)
-    return port
+    fast = "" if durable else " -c fsync=off -c synchronous_commit=off"
+    options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder}{fast}"
+    start = ("start", "--pgdata", folder / "data", "--wait", "--log", folder / "log", "--options", options)
+    _run(binaries / "pg_ctl", *start)
 
 
 def _free_port() -> int:

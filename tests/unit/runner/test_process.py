@@ -170,7 +170,7 @@ def test_the_death_of_the_guardian_ends_the_script(tmp_path: Path) -> None:
     [guardian] = read_pids(tmp_path, "script")
     os.kill(guardian, signal.SIGKILL)
     thread.join(20)
-    assert "returncode=-9" in str(ended)
+    assert "reason='lost', returncode=-9" in str(ended)
 
 
 def test_the_death_of_runner_and_guardian_ends_the_script(tmp_path: Path) -> None:
