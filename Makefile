@@ -56,7 +56,7 @@ down: ## Stop the embedded server
 	$(BIN)/airloom down
 
 constraints: venv ## Resolve constraints.txt again
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra test \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --extra mutation \
 		--no-header --no-annotate --no-emit-index-url --output-file constraints.txt setup.cfg
 
 clean: ## Remove everything that make has made

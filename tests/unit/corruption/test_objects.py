@@ -94,10 +94,10 @@ def a_pipeline_record(bench: Workbench, run: InProcessRun) -> Target:
 
 def a_history_entry(bench: Workbench, run: InProcessRun) -> Target:
     names = {file.parent.name: file for file in object_path(bench, "reuse", "history").rglob("*.json")}
-    mine = bench.workspace.records.history("clean")[0]
+    mine = next(bench.workspace.records.history("clean", ""))
     path = next(file for file in names.values() if file.name.endswith(f"{mine.key[:16]}.json"))
     others = [file.read_bytes() for file in names.values() if file != path]
-    return Target(path, others, lambda: bench.workspace.records.history("clean") or REFUSED)
+    return Target(path, others, lambda: list(bench.workspace.records.history("clean", "")) or REFUSED)
 
 
 def a_lease(bench: Workbench, run: InProcessRun) -> Target:
