@@ -278,19 +278,19 @@ class Loss:
     finished: bool
 
 
-def all_losses(disk: Disk, calls: Iterable[Call], *, seed: int = 0) -> list[Loss]:
-    """The different states that a loss of power may leave during or after these calls, in the order of the calls."""
-    chance = random.Random(seed)
+def all_losses(disk: Disk, calls: Iterable[Call], *, only_after: bool = False) -> list[Loss]:
+    """The different states that a loss of power may leave during these calls and after them, in the calls' order."""
+    chance = random.Random(0)
     found: dict[Loss, None] = {}
 
     def collect(*, finished: bool) -> None:
         for state in disk.losses(chance):
             found[Loss(state, disk.acknowledged, finished)] = None
 
-    collect(finished=False)
     for call in calls:
+        if not only_after:
+            collect(finished=False)
         disk.apply(call)
-        collect(finished=False)
     collect(finished=True)
     return list(found)
 
