@@ -65,13 +65,14 @@ def test_a_loss_of_power_leaves_the_old_or_the_new(
         check(set_up, loss)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", sorted({*SCENARIOS} - {"snapshots"}))
 def test_a_loss_of_power_after_a_killed_process(name: str, stage: MakeStage, forks: ForkServer, rounds: Rounds) -> None:
     """Nobody has synced what the killed process left, so who finds it and relies on it must.
 
     One thing is taken for granted: the names of folders. No process can know whether a folder that it finds was synced,
     and to sync it again at each write costs more than two failures within seconds are worth. (With a journal, the next
-    sync of anything brings the folder's name to the disk too.)
+    sync of anything brings the folder's name to the disk too.) Nor are the files of a source folder that the store has
+    already, often thousands, synced again: one that is lost is missed by the step, and sent again by the next submit.
     """
     set_up = stage(name)
     record(set_up, forks)
