@@ -4,7 +4,7 @@ The order of events is what makes reuse safe:
 
 1. compute the key from what is known now; a proven record answers it, and nothing runs;
 2. take the key's lease, or wait for the live run that holds it;
-3. run the step; every attempt writes to a place of its own;
+3. run the step, if what it reads still is what was recorded; every attempt writes to a place of its own;
 4. check the inputs again: if they changed meanwhile, the outputs are good but nobody may reuse them;
 5. publish the record, put-if-absent; the loser of a race discards its work and takes the winner's.
 """
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from airloom.errors import IntegrityError
 from airloom.graph.model import PipelineGraph, ReuseMode, Step
 from airloom.graph.results import Explanation, Origin, OutputRef, Reason, StepResult
 from airloom.reuse import explain
@@ -76,14 +77,15 @@ class StepExecution:
     def execute(self, compute: Compute, planned: Explanation | None = None) -> StepResult:
         """Reuse or compute the step. `planned` is what the plan found out about it, if it had a key then.
 
-        Raises Busy if another live run computes the same key, and whatever `compute` raises.
+        Raises Busy if another live run computes the same key, IntegrityError if an input is an output of a step
+        before it and no longer what that step wrote, and whatever `compute` raises.
         """
         if self._mode == "off":
-            return self._executed(compute(), None, explain.not_wanted(self._step, "off"))
+            return self._executed(self._computed(compute), None, explain.not_wanted(self._step, "off"))
         try:
             key = self._key()
         except UNREADABLE as error:
-            return self._executed(compute(), None, explain.no_key(self._step, error))
+            return self._executed(self._computed(compute), None, explain.no_key(self._step, error))
         if self._mode == "refresh":
             return self._compute_and_record(compute, key, explain.not_wanted(self._step, "refresh"))
         return self._reuse_or_compute(compute, key, planned)
@@ -105,7 +107,7 @@ class StepExecution:
             return self._compute_and_record(compute, key, explanation)
 
     def _compute_and_record(self, compute: Compute, key: StepKey, explanation: Explanation) -> StepResult:
-        outputs = compute()
+        outputs = self._computed(compute)
         if not self._inputs_unchanged(key):
             log.warning("Inputs changed while the step ran: its outputs are kept, but no later run will reuse them.")
             return self._executed(outputs, None, explanation)
@@ -114,6 +116,18 @@ class StepExecution:
         if self._workspace.records.add(record, replace=self._mode == "refresh"):
             return self._executed(outputs, key.key, explanation)
         return self._lost_race(key, record, explanation)
+
+    def _computed(self, compute: Compute) -> Mapping[str, OutputRef]:
+        """Run the step, on inputs that still are what the steps before it wrote, or what the plan has found."""
+        try:
+            verify_outputs(self._read_outputs(), self._workspace.digest_of)
+        except LostRecord as lost:
+            raise IntegrityError(
+                f"Step {self._step.name!r} cannot run on what it was to read. {lost.cause}",
+                hint="Submit the pipeline again: the step that wrote it will run again.",
+                target=self._step.name,
+            ) from lost
+        return compute()
 
     def _lost_race(self, key: StepKey, record: Record, explanation: Explanation) -> StepResult:
         winner = look_up(self._workspace, self._step, key)
@@ -132,14 +146,16 @@ class StepExecution:
     def _key(self) -> StepKey:
         return self._workspace.key_of(self._step, self._graph, self._run.parameters, self._results)
 
-    def _inputs_unchanged(self, key: StepKey) -> bool:
+    def _read_outputs(self) -> dict[str, OutputRef]:
+        """What the step reads of steps before it, by input port."""
         bound = {
             port.name: bound_data(port, self._graph, self._run.parameters, self._results) for port in self._step.inputs
         }
+        return {name: ref for name, ref in bound.items() if isinstance(ref, OutputRef)}
+
+    def _inputs_unchanged(self, key: StepKey) -> bool:
         try:
-            verify_outputs(
-                {name: ref for name, ref in bound.items() if isinstance(ref, OutputRef)}, self._workspace.digest_of
-            )
+            verify_outputs(self._read_outputs(), self._workspace.digest_of)
             return self._key() == key
         except (LostRecord, *UNREADABLE) as error:
             log.warning("The inputs cannot be checked again: %s", error)

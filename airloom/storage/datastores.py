@@ -205,6 +205,8 @@ class LocalDatastore:
         try:
             target.rename(doomed)
         except (FileNotFoundError, NotADirectoryError):
+            if target.parent.is_dir():
+                sync_dir(target.parent)  # whoever removed it may have died before
             return
         sync_dir(target.parent)  # first, or a loss of power might bring back the name without all that it held
         remove_tree(doomed)

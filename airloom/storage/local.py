@@ -105,6 +105,8 @@ class LocalStore:
                     with new_file(path.parent) as (file, temporary):
                         file.write(new)
                     _rename(temporary, path)
+                elif old is not None:
+                    sync_dir(path.parent)  # whoever wrote these bytes may have died before
                 return
 
     def exists(self, key: str) -> bool:
@@ -114,10 +116,10 @@ class LocalStore:
     def delete(self, key: str) -> None:
         """Remove an object; no error if there is none."""
         path = self._path(key)
-        if not path.is_file():
-            return
-        with self._lock(key):
-            path.unlink(missing_ok=True)
+        if path.is_file():
+            with self._lock(key):
+                path.unlink(missing_ok=True)
+        if path.parent.is_dir():
             sync_dir(path.parent)
 
     def list(self, prefix: str = "") -> Iterator[str]:

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.naive_writers import NAIVE
 from tests.support.scenarios import SCENARIOS
 from tests.support.syscalls import CHANGING, Tracer
 
@@ -143,7 +144,7 @@ def _be_scenario(request: dict[str, Any], wait: int) -> None:
         _make_ballast()
         if request["dies_at_event"] is not None:
             _die_at_event(request["dies_at_event"])
-        SCENARIOS[request["scenario"]].act(Path(request["root"]))
+        (SCENARIOS | NAIVE)[request["scenario"]].act(Path(request["root"]))
         code = 0
     except BaseException:
         traceback.print_exc()

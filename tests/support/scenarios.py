@@ -1,7 +1,8 @@
 """What is interrupted by crashes and by losses of power: sequences of writes, and what may be seen after each of them.
 
 `prepare` makes the state before, `act` does the work and is safe to be done again, `check` looks at what is left after
-an interruption and fails unless it is allowed. With `finished`, `act` had returned, so its result must be there.
+an interruption and fails unless it is allowed. With `finished`, `act` had returned, so its result must be there;
+`acknowledged` operations of it had returned, where a scenario says so of each.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import ClassVar, Protocol
 
 from airloom.graph.canonical import digest_bytes
 from airloom.graph.model import Definition, OutputPort, PipelineGraph
-from airloom.reuse.envelope import unseal
 from airloom.reuse.leases import LeaseStore, Owner
 from airloom.reuse.records import Record
 from airloom.storage.datastores import DatastoreConfig, LocalDatastore
 from airloom.storage.definitions import SHARDS, DefinitionStore
 from airloom.storage.durable import is_private
+from airloom.storage.envelope import unseal
 from airloom.storage.local import LocalStore
 from airloom.storage.snapshot import collect, store_snapshot
 from airloom.storage.stat_cache import null_cache
@@ -27,6 +28,7 @@ from airloom.storage.tree import scan_tree
 from airloom.storage.workspace import WorkspaceStore
 from tests.support.builders import a_graph, a_step
 from tests.support.in_process import DATASTORE, Workbench
+from tests.support.power_loss import DONE
 from tests.support.publishing import PublishingRun, read_output
 
 Files = dict[str, bytes]
@@ -40,7 +42,7 @@ class Scenario(Protocol):
 
     def act(self, root: Path) -> None: ...
 
-    def check(self, root: Path, *, finished: bool) -> None: ...
+    def check(self, root: Path, *, finished: bool, acknowledged: int = 0) -> None: ...
 
 
 def visible(root: Path) -> Files:
@@ -50,6 +52,11 @@ def visible(root: Path) -> Files:
         for path in sorted(root.rglob("*"))
         if path.is_file() and not any(map(is_private, path.relative_to(root).parts))
     }
+
+
+def acknowledge() -> None:
+    """Say, in a way that shows among the calls, that an operation has returned."""
+    Path(DONE).unlink(missing_ok=True)
 
 
 class Atomic:
@@ -80,10 +87,11 @@ class Atomic:
     def act(self, root: Path) -> None:
         for operation in self._operations:
             operation(root / "seen")
+            acknowledge()
 
-    def check(self, root: Path, *, finished: bool) -> None:
+    def check(self, root: Path, *, finished: bool, acknowledged: int = 0) -> None:
         found = visible(root / "seen")
-        assert found in (self.states[-1:] if finished else self.states), sorted(found)
+        assert found in (self.states[-1:] if finished else self.states[acknowledged:]), sorted(found)
 
 
 # --- the object store and datastores ----------------------------------------------------------------------------
@@ -173,7 +181,7 @@ class Definitions:
     def act(self, root: Path) -> None:
         DefinitionStore(LocalStore(root)).put(self._definition(self.names[1]))
 
-    def check(self, root: Path, *, finished: bool) -> None:
+    def check(self, root: Path, *, finished: bool, acknowledged: int = 0) -> None:
         definitions = DefinitionStore(LocalStore(root))
         listed = [digest for shard in range(SHARDS) for digest in definitions.shard(shard)]
         found = {definitions.get(digest).experiment for digest in listed}
@@ -198,7 +206,7 @@ class Snapshots:
     def act(self, root: Path) -> None:
         store_snapshot(self._store(root), collect(root / "source", cache=null_cache()), root / "source")
 
-    def check(self, root: Path, *, finished: bool) -> None:
+    def check(self, root: Path, *, finished: bool, acknowledged: int = 0) -> None:
         store = self._store(root)
         for key in store.store.list(store.key("blobs", "")):
             assert digest_bytes(store.store.get(key)) == key.rpartition("/")[2]
@@ -227,7 +235,7 @@ class Leases:
         assert leases.renew("key", owner)
         leases.release("key", owner)
 
-    def check(self, root: Path, *, finished: bool) -> None:
+    def check(self, root: Path, *, finished: bool, acknowledged: int = 0) -> None:
         store = LocalStore(root)
         assert LeaseStore(store, "reuse").holder("key") is None
         assert store.exists("reuse/leases/key") is False or not finished
@@ -252,7 +260,7 @@ class Steps:
         for _ in range(2):
             self._run(root)
 
-    def check(self, root: Path, *, finished: bool) -> None:
+    def check(self, root: Path, *, finished: bool, acknowledged: int = 0) -> None:
         bench = Workbench(root)
         records = {record.step_name: record for record in recorded(bench)}
         for record in records.values():
@@ -299,7 +307,7 @@ class Refresh:
     def act(self, root: Path) -> None:
         self._run(root, self.new, reuse="refresh")
 
-    def check(self, root: Path, *, finished: bool) -> None:
+    def check(self, root: Path, *, finished: bool, acknowledged: int = 0) -> None:
         bench = Workbench(root)
         found = read_output(bench.data / "models" / "best")
         assert found == self.new or (found == self.old and not finished)

@@ -10,6 +10,7 @@ import pytest
 
 from airloom.storage.stat_cache import shared_cache
 from tests.support.crashes import ForkServer, fork_server, memory_folder
+from tests.support.naive_writers import NAIVE
 from tests.support.scenarios import SCENARIOS, Scenario
 
 
@@ -18,7 +19,7 @@ class Stage:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        self.scenario: Scenario = SCENARIOS[name]
+        self.scenario: Scenario = (SCENARIOS | NAIVE)[name]
         self.root = folder / "root"
         self.log = folder / "calls"
         self._saved = folder / "saved"

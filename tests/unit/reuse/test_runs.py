@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from airloom.graph.model import LiteralValue, ParameterDef, ParameterValue, PipelineGraph
+from airloom.errors import IntegrityError
+from airloom.graph.model import LiteralValue, ParameterDef, ParameterValue, PipelineGraph, ReuseMode
 from airloom.graph.results import Origin, Reason
 from airloom.storage.snapshot import collect, store_snapshot
 from tests.support.builders import a_graph, a_step
@@ -116,6 +117,20 @@ def test_an_output_altered_behind_its_old_time_is_never_handed_out(bench: Workbe
     assert again.executed == ["train"]
     assert "altered" in str(again.results["train"].explanation)
     assert output_path(bench, again, "train").read_text() == "model of some data"
+
+
+@pytest.mark.parametrize("reuse", ["auto", "off", "refresh"])
+def test_no_step_runs_on_an_output_that_was_altered_after_the_plan(
+    bench: Workbench, first: InProcessRun, reuse: ReuseMode
+) -> None:
+    step = chain().step("train")
+    changed = chain(train={"arguments": (*step.arguments, LiteralValue(value=2))})
+    run = InProcessRun(bench, changed, SCRIPTS, reuse=reuse)
+    run.results["clean"] = first.results["clean"]
+    output_path(bench, first, "clean").write_text("some tata")
+    with pytest.raises(IntegrityError, match=r"'train' cannot run .* was altered since\. Submit the pipeline again"):
+        run.execute(changed.step("train"))
+    assert run.executed == []
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "another record"])
