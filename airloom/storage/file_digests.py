@@ -19,7 +19,7 @@ from airloom.errors import IntegrityError, NotFound
 
 RACY_NS = 2_000_000_000
 _OLDEST_NS = -(1 << 63)
-_BUFFER_BYTES = 1 << 20
+_BUFFER_BYTES = 1 << 19  # stays in the cache of a core while it is filled and hashed
 _LARGE_BUFFER_BYTES = 4 << 20  # of a file that all cores hash together: each needs a part worth its while
 _MANY_FILES = 16
 _HASHING_THREADS = min(8, (os.cpu_count() or 1) + 2)

@@ -8,8 +8,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from airloom.errors import AlreadyExists, IntegrityError, InvalidName, LimitExceeded, NotFound
 from airloom.storage.durable import remove_tree, temporary_name
@@ -19,6 +18,9 @@ from airloom.storage.stat_cache import StatCache, null_cache, shared_cache
 from airloom.storage.tree import TreeEntry, TreeManifest, digest_files, digest_tree, entries_digest
 from airloom.storage.walk import Exclude, FoundFile, walk
 from airloom.storage.workspace import WorkspaceStore
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 ALWAYS_EXCLUDED = frozenset({".git", "__pycache__", ".ipynb_checkpoints"})
 _MEGABYTE = 1024 * 1024
@@ -110,6 +112,8 @@ def _ignored(folder: Path) -> Exclude:
 
 
 def _read_patterns(file: Path) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec  # most folders have no such file
+
     try:
         return GitIgnoreSpec.from_lines(file.read_text(encoding="utf-8-sig").splitlines())
     except ValueError as error:  # not UTF-8, or not a pattern

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airloom.core.dataset import Dataset
 from airloom.core.run_settings import run_settings
 from airloom.core.runconfig import RunConfiguration
 from airloom.exceptions import UserErrorException
 from airloom.graph.model import DataSource, PipelineGraph, PythonScriptSettings
-from airloom.graph.yaml import RunConfig, read_pipeline
 from airloom.pipeline.core._build import BuildContext, build_graph
 from airloom.pipeline.core._checks import datastore_name
 from airloom.pipeline.core._data import data_source
 from airloom.pipeline.core._layout import lay_out
 from airloom.pipeline.core._snapshots import Snapshots, counting_paths, find_source_directory, normal_path
+
+if TYPE_CHECKING:
+    from airloom.graph.yaml import RunConfig
 
 
 class Definition(Protocol):
@@ -67,6 +69,8 @@ class YamlDefinition:
 
     def build(self, snapshots: Snapshots, continue_on_step_failure: bool) -> PipelineGraph:
         """The graph; the file and the source folders are read anew."""
+        from airloom.graph.yaml import read_pipeline  # YAML is read and written by few
+
         self._snapshots = snapshots
         graph = read_pipeline(self._file, self)
         if continue_on_step_failure:
@@ -87,6 +91,8 @@ class YamlDefinition:
 
     def run_config(self, file: Path) -> RunConfig:
         """The content of a run configuration file."""
+        from airloom.graph.yaml import RunConfig
+
         settings = run_settings(RunConfiguration.load(str(file)))
         return RunConfig(settings.environment, settings.timeout_seconds, settings.target)
 

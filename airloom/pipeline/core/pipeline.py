@@ -13,7 +13,6 @@ from airloom.errors import AirloomError
 from airloom.exceptions import UserErrorException
 from airloom.graph.model import PipelineGraph
 from airloom.graph.validate import GraphProblem, validate_graph
-from airloom.graph.yaml import write_pipeline
 from airloom.pipeline.core._definition import Definition, StepsDefinition, YamlDefinition
 from airloom.pipeline.core._snapshots import Snapshots, UnreadSnapshots
 from airloom.pipeline.core._submit import SubmitOptions, submit
@@ -152,6 +151,8 @@ class Pipeline:
 
     def generate_yaml(self) -> str:
         """The pipeline as YAML, which load_yaml reads. Source folders are named by their absolute paths."""
+        from airloom.graph.yaml import write_pipeline  # YAML is read and written by few
+
         graph = self.graph
         return write_pipeline(graph, source_directories=_absolute(self._definition.source_directories()))
 

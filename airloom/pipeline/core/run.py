@@ -15,7 +15,6 @@ from airloom.graph.model import PipelineGraph
 from airloom.graph.parse import parse_graph
 from airloom.graph.results import Explanation
 from airloom.graph.suggest import did_you_mean
-from airloom.graph.yaml import write_pipeline
 from airloom.pipeline.core._explanations import Explanations
 from airloom.pipeline.core._step_run import StepRun, StepRunOutput
 from airloom.pipeline.core._watch import display, watch
@@ -117,6 +116,7 @@ class PipelineRun(Run):
 
         The file names the snapshots of the source folders, which the workspace keeps.
         """
+        from airloom.graph.yaml import write_pipeline  # YAML is read and written by few
         from airloom.pipeline.core.pipeline import save_yaml
 
         return save_yaml(write_pipeline(self.get_graph()), path)
