@@ -18,9 +18,11 @@ from airloom.graph.model import Definition, PipelineGraph, PythonScriptSettings
 from airloom.storage.definitions import DefinitionStore, dag_id
 from airloom.storage.object_store import open_store
 from benchmarks.dag_builders.by_hand import COMMAND, full_dag, full_task
-from benchmarks.embedded import Server, embedded, wait_until
 from benchmarks.figures import Figure, at_most, medians, ratio_at_most
 from benchmarks.peers import peer
+from benchmarks.servers import Bench, bench
+from benchmarks.submit import submit
+from tests.support.airflow_api import eventually
 from tests.support.builders import a_graph, a_step
 
 COUNT = 1000
@@ -79,12 +81,12 @@ def _one_of_many(folder: Path) -> Iterator[Figure]:
 
 
 def _on_a_server() -> Iterator[Figure]:
-    with embedded(lambda store: fill(store, COUNT)) as server:
-        wait_until(lambda: server.airflow.get("/dags?limit=1&tags=airloom")["total_entries"] > COUNT)
+    with bench(prepare=lambda store: fill(store, COUNT)) as server:
+        eventually(lambda: server.airflow.get("/dags?limit=1&tags=airloom")["total_entries"] > COUNT, 600)
         idle = _idle_cpu(server)
-        run, asked = server.new_chain(1), time.time()
-        first = min(server.times(server.submit(run)).started.values()) - asked
-    yield Figure(f"one more pipeline at {COUNT} stored, until its first task runs", first, "s", goal=at_most(5))
+        _, first = submit(server)
+    what = f"one more pipeline at {COUNT} stored, submit until its first step runs"
+    yield Figure(what, first, "s", goal=at_most(5))
     yield Figure(f"DAG processor with nothing to do, {COUNT} pipelines stored", idle, "% of a core")
 
 
@@ -147,7 +149,7 @@ def _cpu(command: list[str], home: Path, store: Path | None = None) -> float:
     return float(printed.splitlines()[-1])
 
 
-def _idle_cpu(server: Server) -> float:
+def _idle_cpu(server: Bench) -> float:
     """Percent of a core that the DAG processor uses while there is nothing to parse."""
     time.sleep(5)
     before = _processor_seconds(server)
@@ -155,6 +157,6 @@ def _idle_cpu(server: Server) -> float:
     return 100 * (_processor_seconds(server) - before) / IDLE_SECONDS
 
 
-def _processor_seconds(server: Server) -> float:
-    times = [process.cpu_times() for process in belonging_to(Home(server.running.home), "dag-processor")]
+def _processor_seconds(server: Bench) -> float:
+    times = [process.cpu_times() for process in belonging_to(Home(server.home), "dag-processor")]
     return sum(each.user + each.system for each in times)
