@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -81,10 +81,15 @@ class Bench(NamedTuple):
 
 
 @contextmanager
-def bench(*options: str) -> Iterator[Bench]:
-    """A server that has run a step of each kind once, so that nothing is done for the first time when it counts."""
+def bench(*options: str, prepare: Callable[[Path], object] | None = None) -> Iterator[Bench]:
+    """A server that has run a step of each kind once, so that nothing is done for the first time when it counts.
+
+    `prepare` gets the folder of the store before the server starts.
+    """
     with tempfile.TemporaryDirectory(prefix="airloom-bench-") as name:
         folder = Path(name)
+        if prepare is not None:
+            prepare(folder / "home" / "store")
         with running_server(folder / "home", *options) as server, AirflowApi(server) as airflow:
             made = Bench(server.workspace(), airflow, folder, server.home)
             Chain(made, 1).timed()

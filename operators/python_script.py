@@ -69,7 +69,6 @@ class PythonScriptOperator(StepOperator):
         allow_reuse: bool = True,
         version: str | None = None,
         step: Step | None = None,
-        definition: Definition | None = None,
         **kwargs: Any,
     ) -> None:
         sources = {value: _source(value) for value in (inputs or {}).values() if isinstance(value, str)}
@@ -89,6 +88,7 @@ class PythonScriptOperator(StepOperator):
                 allow_reuse=allow_reuse,
                 version=version,
             )
+        definition: Definition | None = kwargs.pop("definition", None)
         super().__init__(task_id=task_id, **{**STEP_DEFAULTS, **kwargs})
         self._set_up(step, definition, sources, source_directory)
         self._runner: StepRunner | None = None

@@ -7,8 +7,11 @@ no others. The loader files are the same on every host; a worker fetches just th
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from airflow.dag_processing.bundles.base import BaseDagBundle
@@ -86,8 +89,12 @@ def load_shard(shard: int) -> dict[str, DAG]:
     wanted = get_parsing_context().dag_id
     if wanted is not None:
         return {wanted: build_dag(definitions.get(digest16_of_dag_id(wanted)), wanted)}
-    dags = {}
-    for digest in definitions.shard(shard):
+    with _no_collecting():
+        return dict(_dags_of(definitions, definitions.shard(shard)))
+
+
+def _dags_of(definitions: DefinitionStore, digests: Iterable[str]) -> Iterator[tuple[str, DAG]]:
+    for digest in digests:
         try:
             definition = definitions.get(digest)
             dag = build_dag(definition, dag_id_of(definition.experiment, digest))
@@ -95,8 +102,19 @@ def load_shard(shard: int) -> dict[str, DAG]:
             # One damaged definition must not take the others of its shard away from Airflow.
             log.error("Pipeline definition %s is left out: %s", digest, error)
             continue
-        dags[dag.dag_id] = dag
-    return dags
+        yield dag.dag_id, dag
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Keep Python from looking for garbage while objects are made of which none is: it takes up to half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _write_if_changed(path: Path, text: str) -> None:

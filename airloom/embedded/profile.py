@@ -19,9 +19,14 @@ Settings = dict[str, dict[str, str | int | float | bool]]
 # The database's address may hold a password, which is no business of step scripts.
 NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE", database.VARIABLE)
 
-# Submitted pipelines, and the DAG files that users put into `dags_folder` themselves.
+# Submitted pipelines, and the DAG files that users put into `dags_folder` themselves. A submit makes its pipeline known
+# by itself, or asks for a refresh; to look at all that are stored is only for pipelines that nobody asks for any more.
 BUNDLES = [
-    {"name": "airloom", "classpath": "airloom.plugins.dag_bundle.AirloomDagBundle", "kwargs": {}},
+    {
+        "name": "airloom",
+        "classpath": "airloom.plugins.dag_bundle.AirloomDagBundle",
+        "kwargs": {"refresh_interval": 60},
+    },
     {"name": "dags-folder", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {}},
 ]
 
@@ -99,9 +104,9 @@ def _engine(home: Home, port: int) -> Settings:
         "dag_processor": {
             "dag_bundle_config_list": json.dumps(BUNDLES),
             "dag_bundle_storage_path": str(home.airflow / "bundles"),
-            # A submitted pipeline must be seen at once, and an unchanged one never parsed again.
-            "refresh_interval": 0,
-            "bundle_refresh_check_interval": 0,
+            # A new DAG file of a user must be seen at once, and an unchanged one not be parsed again and again.
+            "refresh_interval": 1,
+            "bundle_refresh_check_interval": 1,
             "min_file_process_interval": 600,
             "print_stats_interval": 600,
         },

@@ -1,0 +1,1 @@
+"""Programs that build many DAGs and print how much CPU time that took, each in a process of its own."""
