@@ -53,7 +53,7 @@ def test_a_submit_while_the_api_server_dies_makes_one_run_or_none(
         chance, scene = random.Random(number), Scene(tmp_path)
         submission = Submission(scene, stage.client())
         time.sleep(chance.uniform(0.1, 1.5))
-        stage.component("api-server").kill()
+        stage.kill("api-server")
         submission.join()
         stage.wait_until_whole()
 
@@ -81,7 +81,7 @@ def test_a_pipeline_is_taken_in_although_the_dag_processor_dies(
         chance, scene = random.Random(number), Scene(tmp_path)
         submission = Submission(scene, stage.client())
         time.sleep(chance.uniform(0.0, 0.5))
-        stage.component("dag-processor").kill()
+        stage.kill("dag-processor")
         submission.join()
         assert submission.error is None
         assert submission.run_made is not None
