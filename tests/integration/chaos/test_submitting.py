@@ -48,7 +48,7 @@ def test_a_submit_while_the_api_server_dies_makes_one_run_or_none(
     stage: Stage, tmp_path: Path, rounds: Callable[[int, int], int]
 ) -> None:
     """An error says that the connection was lost. Whether or not there is a run then, submitting again is safe."""
-    for number in range(rounds(1, 8)):
+    for number in range(rounds(1, 6)):
         stage.wait_until_whole()
         chance, scene = random.Random(number), Scene(tmp_path)
         submission = Submission(scene, stage.client())
@@ -76,7 +76,7 @@ def test_a_submit_while_the_api_server_dies_makes_one_run_or_none(
 def test_a_pipeline_is_taken_in_although_the_dag_processor_dies(
     stage: Stage, tmp_path: Path, rounds: Callable[[int, int], int]
 ) -> None:
-    for number in range(rounds(1, 4)):
+    for number in range(rounds(1, 3)):
         stage.wait_until_whole()
         chance, scene = random.Random(number), Scene(tmp_path)
         submission = Submission(scene, stage.client())
@@ -94,7 +94,7 @@ def test_two_processes_submit_at_once_while_a_scheduler_dies(
     stage: Stage, tmp_path: Path, rounds: Callable[[int, int], int]
 ) -> None:
     """Two runs of one pipeline compute each step once between them, but for steps that died with their scheduler."""
-    for number in range(rounds(1, 4)):
+    for number in range(rounds(1, 3)):
         stage.wait_until_whole()
         scene = Scene(tmp_path)
         command = [sys.executable, "-m", "tests.integration.chaos.submitter"]

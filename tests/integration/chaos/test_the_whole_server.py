@@ -22,7 +22,7 @@ def test_a_run_survives_the_death_of_database_and_supervisor(
     stage: Stage, tmp_path: Path, rounds: Callable[[int, int], int]
 ) -> None:
     """The database comes back after a while, and the server when it is started again, in the same run."""
-    for number in range(rounds(1, 4)):
+    for number in range(rounds(1, 3)):
         stage.wait_until_whole()
         chance, scene = random.Random(number), Scene(tmp_path)
         run = scene.submit(stage.client())
@@ -41,7 +41,7 @@ def test_a_run_survives_the_death_of_database_and_supervisor(
 @pytest.mark.timeout(1800)
 def test_a_run_survives_a_loss_of_power(stage: Stage, tmp_path: Path, rounds: Callable[[int, int], int]) -> None:
     """All processes at once, the database's too; what was promised is on disk."""
-    for number in range(rounds(1, 4)):
+    for number in range(rounds(1, 3)):
         stage.wait_until_whole()
         chance, scene = random.Random(number), Scene(tmp_path)
         run = scene.submit(stage.client())
