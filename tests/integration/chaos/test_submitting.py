@@ -72,6 +72,7 @@ def test_a_submit_while_the_api_server_dies_makes_one_run_or_none(
         check_the_end(stage, scene, again)
 
 
+@pytest.mark.usefixtures("only_thorough")
 @pytest.mark.timeout(1800)
 def test_a_pipeline_is_taken_in_although_the_dag_processor_dies(
     stage: Stage, tmp_path: Path, rounds: Callable[[int, int], int]
@@ -109,6 +110,7 @@ def test_two_processes_submit_at_once_while_a_scheduler_dies(
         check_the_end(stage, scene, *(PipelineRun(experiment, run_id) for run_id in ids))
 
 
+@pytest.mark.usefixtures("only_thorough")
 def test_a_script_that_is_killed_fails_its_run_and_leaves_nothing(stage: Stage, scene: Scene) -> None:
     """That is for its author to see, and mostly means that memory ran out: it is not tried again."""
     run = scene.submit(stage.client())
