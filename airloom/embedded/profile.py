@@ -100,6 +100,8 @@ def _engine(home: Home, port: int) -> Settings:
             "execution_api_retries": 60,
             "execution_api_retry_wait_min": 0.5,
             "execution_api_retry_wait_max": 2,
+            # A request that is given up while the API server is still starting is work for it all the same.
+            "execution_api_timeout": 30,
         },
         "dag_processor": {
             "dag_bundle_config_list": json.dumps(BUNDLES),

@@ -86,9 +86,10 @@ class Guardian:
     def _start(self, argv: list[str]) -> None:
         """Start the command in a session of its own. Raises OSError."""
         failed, failed_end = os.pipe()
+        guardian = os.getpid()
         self._script = os.fork()
         if not self._script:
-            self._become(argv, failed_end)
+            self._become(argv, failed_end, guardian)
         os.close(failed_end)
         number = os.read(failed, 16)  # the command's start closes the other end
         os.close(failed)
@@ -102,11 +103,13 @@ class Guardian:
             os.dup2(null, stream)
 
     @staticmethod
-    def _become(argv: list[str], failed: int) -> None:
+    def _become(argv: list[str], failed: int, guardian: int) -> None:
         """In the child: be the command, which dies with the guardian, or tell why not."""
         try:
             os.setsid()
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != guardian:
+                os._exit(127)  # it died before the kernel was told
             for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and commands would inherit that
                 signal.signal(number, signal.SIG_DFL)
             os.execvp(argv[0], argv)

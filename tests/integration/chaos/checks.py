@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from airloom.graph.canonical import digest_value
 from airloom.pipeline.core import PipelineRun
 from airloom.reuse.records import Record
 from tests.integration.chaos.scene import FILE, STEPS, Scene, eventually, expected_text
@@ -77,7 +78,8 @@ def check_final_names(stage: Stage, run: PipelineRun) -> None:
     for step in stage.ask(f"runs/{run.id}/steps")["steps"]:
         found = [file for file in (outputs / run.id / step["step_id"]).rglob("*") if not file.is_dir()]
         assert {(file.name, file.read_text()) for file in found} <= {(FILE, expected_text(plain(step["name"])))}
-    assert [place.name for place in outputs.glob(".airloom-staging-*")] == []
+        hidden = outputs.glob(f".airloom-staging-{digest_value([run.id, step['step_id']])[:16]}-*")
+        assert [place.name for place in hidden] == []
 
 
 def check_attempts(scene: Scene) -> None:

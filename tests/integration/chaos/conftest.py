@@ -25,6 +25,13 @@ def stage(whole_stage: Stage) -> Stage:
 
 
 @pytest.fixture
+def only_thorough(request: pytest.FixtureRequest) -> None:
+    """For tests that take long and of which others, which always run, cover the greater part."""
+    if not request.config.getoption("--thorough"):
+        pytest.skip("takes long, and much of it is covered by the others here: run with --thorough")
+
+
+@pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     """A pipeline that has never run."""
     return Scene(tmp_path)

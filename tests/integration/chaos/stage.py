@@ -49,6 +49,12 @@ class Stage:
         eventually(lambda: self.state().components[name].pid, f"the start of the {name}")
         return psutil.Process(self.state().components[name].pid)
 
+    def kill(self, name: str) -> None:
+        """SIGKILL to a component; returns when the supervisor has noticed."""
+        restarts = self.state().components[name].restarts
+        self.component(name).kill()
+        eventually(lambda: self.state().components[name].restarts > restarts, "the supervisor to notice")
+
     def wait_until_whole(self) -> None:
         """Return once every component is well."""
         eventually(lambda: all(part.healthy for part in self.state().components.values()), "a server that is well")

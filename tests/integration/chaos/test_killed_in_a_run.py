@@ -29,7 +29,7 @@ COMBINED = (
     (("task process", "a"), ("worker", "b"), ("scheduler of the step", "c"), ("API server", "d")),
     (("guardian", "a"), ("DAG processor", "q"), ("triggerer", "b"), ("idle workers", "c"), ("both schedulers", "d")),
 )
-SEEDS = 4
+SEEDS = 3
 
 
 @pytest.mark.timeout(3600)

@@ -48,12 +48,12 @@ def test_a_submit_while_the_api_server_dies_makes_one_run_or_none(
     stage: Stage, tmp_path: Path, rounds: Callable[[int, int], int]
 ) -> None:
     """An error says that the connection was lost. Whether or not there is a run then, submitting again is safe."""
-    for number in range(rounds(1, 8)):
+    for number in range(rounds(1, 6)):
         stage.wait_until_whole()
         chance, scene = random.Random(number), Scene(tmp_path)
         submission = Submission(scene, stage.client())
         time.sleep(chance.uniform(0.1, 1.5))
-        stage.component("api-server").kill()
+        stage.kill("api-server")
         submission.join()
         stage.wait_until_whole()
 
@@ -72,16 +72,17 @@ def test_a_submit_while_the_api_server_dies_makes_one_run_or_none(
         check_the_end(stage, scene, again)
 
 
+@pytest.mark.usefixtures("only_thorough")
 @pytest.mark.timeout(1800)
 def test_a_pipeline_is_taken_in_although_the_dag_processor_dies(
     stage: Stage, tmp_path: Path, rounds: Callable[[int, int], int]
 ) -> None:
-    for number in range(rounds(1, 4)):
+    for number in range(rounds(1, 3)):
         stage.wait_until_whole()
         chance, scene = random.Random(number), Scene(tmp_path)
         submission = Submission(scene, stage.client())
         time.sleep(chance.uniform(0.0, 0.5))
-        stage.component("dag-processor").kill()
+        stage.kill("dag-processor")
         submission.join()
         assert submission.error is None
         assert submission.run_made is not None
@@ -94,7 +95,7 @@ def test_two_processes_submit_at_once_while_a_scheduler_dies(
     stage: Stage, tmp_path: Path, rounds: Callable[[int, int], int]
 ) -> None:
     """Two runs of one pipeline compute each step once between them, but for steps that died with their scheduler."""
-    for number in range(rounds(1, 4)):
+    for number in range(rounds(1, 3)):
         stage.wait_until_whole()
         scene = Scene(tmp_path)
         command = [sys.executable, "-m", "tests.integration.chaos.submitter"]
@@ -109,6 +110,7 @@ def test_two_processes_submit_at_once_while_a_scheduler_dies(
         check_the_end(stage, scene, *(PipelineRun(experiment, run_id) for run_id in ids))
 
 
+@pytest.mark.usefixtures("only_thorough")
 def test_a_script_that_is_killed_fails_its_run_and_leaves_nothing(stage: Stage, scene: Scene) -> None:
     """That is for its author to see, and mostly means that memory ran out: it is not tried again."""
     run = scene.submit(stage.client())

@@ -9,14 +9,13 @@ from tests.integration.chaos.scene import Scene, eventually
 from tests.integration.chaos.stage import Stage
 from tests.integration.chaos.victims import task, worker
 
-pytestmark = [pytest.mark.integration, pytest.mark.postgres, pytest.mark.slow, pytest.mark.thorough]
-
-
-@pytest.fixture(autouse=True)
-def patient(request: pytest.FixtureRequest) -> None:
-    """These tests wait for timeouts of a minute, which is their point."""
-    if not request.config.getoption("--thorough"):
-        pytest.skip("waits for timeouts of a minute: run with --thorough")
+pytestmark = [
+    pytest.mark.usefixtures("only_thorough"),
+    pytest.mark.integration,
+    pytest.mark.postgres,
+    pytest.mark.slow,
+    pytest.mark.thorough,
+]
 
 
 @pytest.mark.timeout(900)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
-import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -122,7 +121,8 @@ def strike(stage: Stage, scene: Scene, victim: str, find: Find, chance: random.R
     processes = find(stage, entry)
     blow = Blow(victim, step, delay, tuple(process.pid for process in processes), time.time())
     for process in processes:
-        os.kill(process.pid, signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):  # it may end by itself, or with one killed before it
+            process.kill()
     log.info("%s", blow)
     return blow
 

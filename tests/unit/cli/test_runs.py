@@ -98,6 +98,29 @@ def test_following_prints_lines_as_they_come_until_the_step_ends(airloom: Comman
     assert airloom("logs", SECOND, "sail", "--follow").out == "hoist\nhalf a line\nno end\n"
 
 
+def test_following_outlasts_a_server_that_is_started_again(
+    airloom: Command, state: PipelineState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airloom.cli.follow.POLL_SECONDS", 0.01)
+    state.logs[SECOND, "sail", "stdout"] = "hoist\n"
+    state.moments[SECOND] = [
+        lambda: None,
+        lambda: setattr(state, "outages", 3),
+        lambda: state.step(SECOND, "sail", status="Finished"),
+    ]
+    followed = airloom("logs", SECOND, "sail", "--follow")
+    assert (followed.status, followed.out) == (0, "hoist\n")
+    assert followed.err.count("waiting for it") == 1
+
+
+def test_a_server_that_stays_away_is_told_at_last(
+    airloom: Command, state: PipelineState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airloom.cli.follow.PATIENCE_SECONDS", 0.0)
+    state.moments[SECOND] = [lambda: None, lambda: setattr(state, "outages", 99)]
+    assert airloom("logs", SECOND, "sail", "--follow").status == 1
+
+
 def test_following_a_whole_run_says_whose_line_it_is(airloom: Command) -> None:
     shown = airloom("logs", FIRST, "--follow").out
     assert shown == "prepare data | reading\ntrain | epoch 1\ntrain | epoch 2\n"
