@@ -14,12 +14,12 @@ from typing import ClassVar, Protocol
 
 from airloom.graph.canonical import digest_bytes
 from airloom.graph.model import Definition, OutputPort, PipelineGraph
-from airloom.reuse.envelope import unseal
 from airloom.reuse.leases import LeaseStore, Owner
 from airloom.reuse.records import Record
 from airloom.storage.datastores import DatastoreConfig, LocalDatastore
 from airloom.storage.definitions import SHARDS, DefinitionStore
 from airloom.storage.durable import is_private
+from airloom.storage.envelope import unseal
 from airloom.storage.local import LocalStore
 from airloom.storage.snapshot import collect, store_snapshot
 from airloom.storage.stat_cache import null_cache

@@ -10,7 +10,6 @@ clock of timestamps has ticks of at most 10 ms. A restart now and then loses the
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -35,9 +34,9 @@ from airloom.execution import Busy
 from airloom.graph.canonical import digest_value
 from airloom.graph.model import OutputPort, ParameterDef, ParameterValue, PipelineGraph, PythonScriptSettings, Step
 from airloom.graph.results import OutputRef
-from airloom.reuse.envelope import unseal
 from airloom.reuse.records import Record
 from airloom.storage import stat_cache
+from airloom.storage.envelope import seal, unseal
 from airloom.storage.stat_cache import null_cache, shared_cache
 from airloom.storage.tree import scan_tree
 from tests.support.builders import a_graph, a_step
@@ -308,9 +307,9 @@ class Reuse(RuleBasedStateMachine):
     def void_all_leases(self) -> None:
         """Make all leases those of processes that have ended."""
         for path in (self.root / "store" / self.bench.storage.key("reuse", "leases")).glob("*"):
-            lease = json.loads(path.read_bytes())
+            lease = unseal(path.read_bytes(), path.name)
             lease["owner"]["started"] = "before the last boot"
-            path.write_text(json.dumps(lease))
+            path.write_bytes(seal(lease))
 
 
 def graph_of(world: World) -> PipelineGraph:
