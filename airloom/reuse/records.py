@@ -92,7 +92,7 @@ class RecordStore:
             return record
         except LostRecord as lost:
             if not lost.keep:
-                self._store.delete(path)
+                self._drop(path)
             raise
 
     def add(self, record: Record, *, replace: bool = False) -> bool:
@@ -153,7 +153,7 @@ class RecordStore:
             return record
         except (ValidationError, LostRecord) as error:
             if not (isinstance(error, LostRecord) and error.keep):
-                self._store.delete(path)
+                self._drop(path)
             return None
 
     def add_pipeline(self, record: PipelineRecord) -> None:
@@ -184,6 +184,12 @@ class RecordStore:
         if isinstance(version, int) and version > RECORD_FORMAT:
             raise LostRecord("The reuse record was written by a newer version of Airloom.", keep=True)
         return body
+
+    def _drop(self, path: str) -> None:
+        try:
+            self._store.delete(path)
+        except (AirloomError, OSError) as error:
+            log.warning("The record %s cannot be dropped: %s", path, error)
 
     def _is_newer(self, path: str) -> bool:
         try:

@@ -16,6 +16,8 @@ Action = Callable[[sqlite3.Connection], Result]
 
 _BROKEN = {1, 11, 26}  # SQLITE_ERROR (tables are not ours), SQLITE_CORRUPT, SQLITE_NOTADB
 
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the latter for text in it that is not UTF-8
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
@@ -28,8 +30,8 @@ CREATE TABLE IF NOT EXISTS trees (
 CREATE INDEX IF NOT EXISTS trees_root ON trees (root, stored_at);
 """
 _ALL_COLUMNS = (
-    "SELECT path, size, mtime_ns, ctime_ns, inode, digest, stored_at FROM files LIMIT 1",
-    "SELECT fingerprint, root, digest, stored_at FROM trees LIMIT 1",
+    "SELECT path, size, mtime_ns, ctime_ns, inode, digest, stored_at FROM files",
+    "SELECT fingerprint, root, digest, stored_at FROM trees",
 )
 
 
@@ -51,7 +53,7 @@ class CacheDatabase:
             return None
         try:
             return self._with_connection(self.path, action)
-        except sqlite3.DatabaseError as error:
+        except _ERRORS as error:
             if not _is_broken(error):
                 log.debug("The digest cache %s is not used: %s", self.path, error)
                 return None
@@ -63,7 +65,7 @@ class CacheDatabase:
             self.close()
             _discard_broken(self.path)
             return self._with_connection(self.path, action)
-        except (sqlite3.Error, OSError) as error:
+        except (*_ERRORS, OSError) as error:
             log.warning("The digest cache %s cannot be made anew: %s", self.path, error)
             return None
 
@@ -104,10 +106,10 @@ def _connect(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _is_broken(error: sqlite3.Error) -> bool:
+def _is_broken(error: Exception) -> bool:
     """True if the file itself is at fault, rather than a lock, a full disk or missing rights."""
-    code = getattr(error, "sqlite_errorcode", None)  # that of `_check` has none
-    return not isinstance(error, sqlite3.OperationalError) if code is None else code & 0xFF in _BROKEN
+    code = getattr(error, "sqlite_errorcode", None)  # those of `_check`, and of text that is not UTF-8, have none
+    return code is None or code & 0xFF in _BROKEN
 
 
 def _discard_broken(path: Path) -> None:
@@ -116,7 +118,7 @@ def _discard_broken(path: Path) -> None:
         try:
             with _connection(path) as database:
                 _check(database)
-        except sqlite3.DatabaseError as error:
+        except _ERRORS as error:
             if not _is_broken(error):
                 raise
             for suffix in ("-wal", "-shm", ""):  # the database last: who finds it gone must not meet its old log
@@ -128,7 +130,7 @@ def _check(database: sqlite3.Connection) -> None:
     if verdict != "ok":
         raise sqlite3.DatabaseError(str(verdict))
     for query in _ALL_COLUMNS:
-        database.execute(query)
+        database.execute(query).fetchall()
 
 
 @contextmanager

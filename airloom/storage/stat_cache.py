@@ -15,11 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from zlib import crc32
 
 from airloom.storage.cache_database import CacheDatabase
 from airloom.storage.file_digests import RACY_NS, Digested, FileStat, digest_file, gone, hash_all
 
-__all__ = ["RACY_NS", "Digested", "FileStat", "StatCache", "digest_file", "null_cache", "shared_cache"]
+__all__ = ["RACY_NS", "Digested", "FileStat", "StatCache", "digest_file", "null_cache", "shared_cache", "with_check"]
 
 _KEEP_SECONDS = 30 * 24 * 3600  # rows are dropped after this, so paths that are gone do not stay; others are rehashed
 _TREES_PER_ROOT = 8  # states remembered of one folder: it may be read by several patterns, and be changed back
@@ -67,7 +68,7 @@ class StatCache:
         """The digest remembered for a whole tree in one state, or None."""
         query = "SELECT digest FROM trees WHERE fingerprint = ?"
         row = self._database.run(lambda database: database.execute(query, (fingerprint,)).fetchone())
-        return str(row[0]) if row else None
+        return _checked(row[0]) if row else None
 
     def remember_tree(self, fingerprint: bytes, root: str, digest: str) -> None:
         """Remember the digest of a tree. All its files must have been settled before they were read."""
@@ -75,7 +76,7 @@ class StatCache:
 
         def write(database: sqlite3.Connection) -> None:
             with database:
-                row = (fingerprint, root, digest, now)
+                row = (fingerprint, root, with_check(digest), now)
                 database.execute("INSERT OR REPLACE INTO trees VALUES (?, ?, ?, ?)", row)
                 database.execute(_DROP_TREES, (root, _TREES_PER_ROOT))
                 database.execute("DELETE FROM trees WHERE stored_at < ?", (now - _KEEP_SECONDS * 10**9,))
@@ -98,12 +99,12 @@ class StatCache:
             return {}
         paths = json.dumps(list(wanted))
         rows = self._database.run(lambda database: database.execute(_LOOK_UP, (paths,)).fetchall()) or []
-        found = {FileStat(*row[:5]): str(row[5]) for row in rows}
+        found = {FileStat(*row[:5]): digest for row in rows if (digest := _checked(row[5]))}
         return {file: found[file] for file in wanted.values() if file in found}
 
     def _remember(self, files: Iterable[Digested]) -> None:
         now = int(time.time())
-        rows = [(*file.stat, file.digest, now) for file in files]
+        rows = [(*file.stat, with_check(file.digest), now) for file in files]
         if not rows:
             return
 
@@ -130,6 +131,17 @@ class _KeptOpen(StatCache):
 
     def _remember(self, files: Iterable[Digested]) -> None:
         self._gathered += files
+
+
+def with_check(digest: str) -> str:
+    """A digest as it is remembered: SQLite does not notice altered bytes, so it brings eight check digits along."""
+    return f"{digest}{crc32(digest.encode()):08x}"
+
+
+def _checked(remembered: object) -> str | None:
+    """The digest in what was remembered; None if it was altered."""
+    digest = remembered[:-8] if isinstance(remembered, str) else ""
+    return digest if remembered == with_check(digest) else None
 
 
 def null_cache() -> StatCache:

@@ -28,4 +28,4 @@ def bench(folder: Path) -> Workbench:
 @pytest.fixture
 def positions(rounds: Callable[[int, int], int]) -> Callable[[int], list[int]]:
     """The positions to damage of so many bytes: some, or all of them with --thorough."""
-    return lambda size: spread(size, rounds(40, size))
+    return lambda size: spread(size, rounds(80, size))

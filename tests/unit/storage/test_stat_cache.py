@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from airloom.errors import NotFound
 from airloom.graph.canonical import digest_bytes
-from airloom.storage.stat_cache import FileStat, StatCache, digest_file, null_cache, shared_cache
+from airloom.storage.stat_cache import FileStat, StatCache, digest_file, null_cache, shared_cache, with_check
 
 OldFiles = Callable[[int], list[Path]]
 OLD_NS = 1_600_000_000_000_000_000
@@ -29,14 +29,17 @@ def remembered(cache: StatCache) -> dict[str, str]:
     if not cache.path.exists():
         return {}
     with sqlite3.connect(cache.path) as database:
-        return dict(database.execute("SELECT path, digest FROM files"))
+        return {path: text[:64] for path, text in database.execute("SELECT path, digest FROM files")}
 
 
 def plant(cache: StatCache, path: Path, digest: str) -> None:
     """Replace what is remembered of a file's present state, to see whether the memory is used."""
     assert cache.path is not None
     with sqlite3.connect(cache.path) as database:
-        assert database.execute("UPDATE files SET digest = ? WHERE path = ?", (digest, str(path))).rowcount == 1
+        assert (
+            database.execute("UPDATE files SET digest = ? WHERE path = ?", (with_check(digest), str(path))).rowcount
+            == 1
+        )
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
@@ -110,7 +113,7 @@ def test_a_hundred_thousand_files_are_looked_up_in_about_a_second(cache: StatCac
     cache.digest(__file__)  # makes the database
     assert cache.path is not None
     with sqlite3.connect(cache.path) as database:
-        rows = [(*stat, f"{stat.inode:064x}", int(time.time())) for stat in stats]
+        rows = [(*stat, with_check(f"{stat.inode:064x}"), int(time.time())) for stat in stats]
         database.executemany("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
     started = time.perf_counter()
     found = cache.digests(stats)
@@ -192,6 +195,22 @@ def test_eight_processes_that_find_the_cache_broken_all_get_right_digests(cache:
     with ProcessPoolExecutor(8, mp_context=get_context("spawn")) as processes:
         assert list(processes.map(cache.digest, files)) == [digest_bytes(file.read_bytes()) for file in files]
     assert set(remembered(cache)) <= {str(file) for file in files}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "f" * 64, "f" * 72, with_check("f" * 64)[:-1], with_check("f" * 64).upper(), 7, b"f"]
+)
+def test_a_digest_without_the_right_check_digits_is_not_believed(
+    cache: StatCache, old_files: OldFiles, text: object
+) -> None:
+    """Nor are those that an earlier version remembered, which had none."""
+    (old,) = old_files(1)
+    cache.digest(old)
+    assert cache.path is not None
+    with sqlite3.connect(cache.path) as database:
+        database.execute("UPDATE files SET digest = ?", (text,))
+    assert cache.digest(old) == digest_bytes(old.name.encode())
+    assert remembered(cache) == {str(old): digest_bytes(old.name.encode())}
 
 
 def test_what_was_remembered_long_ago_is_dropped(cache: StatCache, old_files: OldFiles) -> None:
