@@ -10,6 +10,7 @@ Every error names the thing, the cause and the mend. The tree, one class per dec
     ├── AlreadyExists         the named thing exists and may not be replaced
     ├── UnsafePath            a path that leaves the folder it is confined to
     ├── IntegrityError        stored bytes are not what was recorded
+    ├── StoreUnavailable      the store does not answer, or refuses; it may be tried again
     ├── EnvironmentFailed     the step's Python environment could not be made
     ├── StepFailed            the step's script failed, was cancelled or timed out
     └── AttemptLost           a process that Airloom needs for the step was killed
@@ -73,6 +74,12 @@ class IntegrityError(AirloomError):
     """Stored bytes differ from what was recorded about them."""
 
     code = "IntegrityError"
+
+
+class StoreUnavailable(AirloomError):
+    """The store could not be asked: unreachable, wrong credentials, or no such container."""
+
+    code = "StoreUnavailable"
 
 
 class EnvironmentFailed(AirloomError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from airloom.errors import AirloomError, AttemptLost, NotFound
+from airloom.errors import AirloomError, AttemptLost, NotFound, StoreUnavailable
 from airloom.execution import Busy, RunInfo, StepExecution
 from airloom.execution.stop import RunStop
 from airloom.operators.definition import definition_and_run
@@ -93,6 +93,8 @@ class StepOperator(BaseOperator):
         try:
             with stop.watched(self.cancel):
                 result = self._result(context, definition, run, workspace, stop)
+        except StoreUnavailable:
+            raise  # no fault of the pipeline: Airflow tries again
         except AirloomError as error:
             if self._ended_from_outside or isinstance(error, AttemptLost):
                 # Not the step's fault: if Airflow still wants the task, it is tried again, and the run goes on.

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from airloom.errors import AlreadyExists, InvalidName, NotFound
 from airloom.plugins.airflow_gateway import Session, delete_pool, put_pool
+from airloom.plugins.creation import create_once, lock
 from airloom.plugins.db.models import ComputeRow, WorkspaceRow
 from airloom.storage.paths import check_name
 
@@ -47,26 +48,30 @@ def create(
 ) -> ComputeRow:
     """Create a compute target and its pool. AlreadyExists if there is one, unless `exist_ok`."""
     check_name("compute target", name)
-    existing = _get(session, workspace, name)
-    if existing is not None and not exist_ok:
+
+    def make(own: Session) -> None:
+        pool = pool_name(workspace.name, name)
+        row = ComputeRow(workspace_id=workspace.id, name=name, pool=pool, provisioning={}, slots=0, **fields)
+        _set_sizes(own, row, provisioning)
+        own.add(row)
+
+    row, made = create_once(lambda: _get(session, workspace, name), make, f"compute target {name!r}")
+    if not made and not exist_ok:
         raise AlreadyExists(
             f"Workspace {workspace.name!r} has a compute target {name!r} already.",
             hint="Use it, choose another name, or delete it first.",
             target=name,
         )
-    if existing is not None:
-        return existing
-    row = ComputeRow(
-        workspace_id=workspace.id, name=name, pool=pool_name(workspace.name, name), provisioning={}, slots=0, **fields
-    )
-    resize(session, row, provisioning)
-    session.add(row)
-    session.flush()
     return row
 
 
 def resize(session: Session, row: ComputeRow, provisioning: dict[str, Any]) -> None:
-    """Change the sizes of a compute target; its pool follows."""
+    """Change the sizes of a compute target; its pool follows. What others change at the same moment is kept."""
+    lock(session, row)
+    _set_sizes(session, row, provisioning)
+
+
+def _set_sizes(session: Session, row: ComputeRow, provisioning: dict[str, Any]) -> None:
     merged = {**row.provisioning, **provisioning}
     if merged.get("min_nodes", 0) > merged["max_nodes"]:
         raise InvalidName(

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
 from airloom.errors import InvalidName, NotFound
-from airloom.plugins.airflow_gateway import Session, open_session
+from airloom.plugins.airflow_gateway import Session
+from airloom.plugins.creation import create_once
 from airloom.plugins.db.models import NAME_LENGTH, ExperimentRow, WorkspaceRow
 
 
@@ -32,17 +32,13 @@ def find(session: Session, workspace: WorkspaceRow, name: str) -> ExperimentRow:
 
 
 def ensure(session: Session, workspace_id: int, name: str, **fields: Any) -> ExperimentRow:
-    """The experiment of this name; created in a transaction of its own if it is new, so that racing callers agree."""
+    """The experiment of this name, created if it is new."""
     check_experiment_name(name)
-    if _get(session, workspace_id, name) is None:
-        try:
-            with open_session() as own:
-                own.add(ExperimentRow(workspace_id=workspace_id, name=name, **fields))
-        except IntegrityError:
-            pass  # another request created it in the meantime
-    row = _get(session, workspace_id, name)
-    if row is None:
-        raise NotFound("The workspace was deleted meanwhile.", target=name)
+    row, _ = create_once(
+        lambda: _get(session, workspace_id, name),
+        lambda own: own.add(ExperimentRow(workspace_id=workspace_id, name=name, **fields)),
+        f"experiment {name!r}",
+    )
     return row
 
 

@@ -26,6 +26,9 @@ class Settings:
     Below the workspace's own part of the store it always may.
     """
 
+    data_root: Path | None
+    """The folder below which workspaces have their datastores if the store is not a folder. The same on all hosts."""
+
     max_request_mb: int
     """The largest JSON body of any route but those below."""
 
@@ -54,12 +57,15 @@ def load_settings() -> Settings:
     if not store:
         raise AirloomError(
             "No store is configured for Airloom.",
-            hint="Set store in section [airloom] of airflow.cfg, or AIRFLOW__AIRLOOM__STORE, to file:///some/folder.",
+            hint="Set store in section [airloom] of airflow.cfg, or AIRFLOW__AIRLOOM__STORE, to file:///some/folder or "
+            "azure://ACCOUNT/CONTAINER.",
         )
+    data_root = conf.get(SECTION, "data_root", fallback="") or None
     roots = conf.get(SECTION, "local_roots", fallback="") or ""
     return Settings(
         store=store,
         local_roots=tuple(Path(root) for root in roots.split(":") if root),
+        data_root=Path(data_root) if data_root else None,
         max_request_mb=_integer("max_request_mb", 1),
         max_graph_mb=_integer("max_graph_mb", 8),
         max_snapshot_file_mb=_integer("max_snapshot_file_mb", 300),

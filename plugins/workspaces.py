@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
 from airloom.errors import AlreadyExists, InvalidName, NotFound
 from airloom.plugins import computes, datastores
 from airloom.plugins.airflow_gateway import DAG_RUNS, Session, delete_pool, open_session
+from airloom.plugins.creation import create_once
 from airloom.plugins.db.models import RunRow, WorkspaceRow
 from airloom.plugins.errors import Conflict
 from airloom.plugins.settings import Settings
@@ -39,7 +39,7 @@ def find(session: Session, settings: Settings, name: str) -> WorkspaceRow:
     """The workspace of this name. Raises NotFound."""
     row = _get(session, name)
     if row is None and name == DEFAULT_WORKSPACE:
-        row = _make_default(session, settings)
+        row = create(session, settings, name=DEFAULT_WORKSPACE, created_by="", exist_ok=True)
     if row is None:
         raise NotFound(
             f"There is no workspace {name!r}.", hint="Create it with Workspace.create, or check the name.", target=name
@@ -63,21 +63,22 @@ def create(
             hint="Use 2 to 33 letters, digits, '-' and '_', beginning with a letter or digit.",
             target=name[:80],
         )
-    existing = _get(session, name)
-    if existing is not None and not exist_ok:
+
+    def make(own: Session) -> None:
+        row = WorkspaceRow(name=name, default_datastore=BLOB_DATASTORE, created_by=created_by, **fields)
+        own.add(row)
+        own.flush()
+        storage = open_storage(settings, name)
+        for datastore in (BLOB_DATASTORE, FILE_DATASTORE):
+            datastores.add(own, settings, row, storage, name=datastore)
+
+    row, made = create_once(lambda: _get(session, name), make, f"workspace {name!r}")
+    if not made and not exist_ok:
         raise AlreadyExists(
             f"There is a workspace {name!r} already.",
             hint="Use it (exist_ok=True) or choose another name.",
             target=name,
         )
-    if existing is not None:
-        return existing
-    row = WorkspaceRow(name=name, default_datastore=BLOB_DATASTORE, created_by=created_by, **fields)
-    session.add(row)
-    session.flush()
-    storage = open_storage(settings, name)
-    for datastore in (BLOB_DATASTORE, FILE_DATASTORE):
-        datastores.register(session, settings, row, storage, name=datastore)
     return row
 
 
@@ -96,16 +97,6 @@ def delete(session: Session, row: WorkspaceRow) -> None:
     for pool in computes.pools(session, row).values():
         delete_pool(session, pool)
     session.delete(row)
-
-
-def _make_default(session: Session, settings: Settings) -> WorkspaceRow | None:
-    """Create the default workspace in a transaction of its own, so that racing callers agree."""
-    try:
-        with open_session() as own:
-            create(own, settings, name=DEFAULT_WORKSPACE, created_by="", exist_ok=True)
-    except IntegrityError:
-        pass  # another request created it in the meantime
-    return _get(session, DEFAULT_WORKSPACE)
 
 
 def _get(session: Session, name: str) -> WorkspaceRow | None:

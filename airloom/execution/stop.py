@@ -7,11 +7,12 @@ it, and those that run watch for it.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from airloom.errors import IntegrityError, NotFound
+from airloom.errors import IntegrityError, NotFound, StoreUnavailable
 from airloom.execution.step import RunInfo
 from airloom.storage.envelope import seal, unseal
 from airloom.storage.paths import slug
@@ -20,6 +21,8 @@ from airloom.storage.workspace import WorkspaceStore
 WATCH_SECONDS = 0.5
 UNKNOWN_STEP = "(unknown)"
 """Stands for the failed step where the mark of a run cannot be read."""
+
+log = logging.getLogger(__name__)
 
 
 class RunStop:
@@ -54,7 +57,12 @@ class RunStop:
 
         def watch() -> None:
             while not done.wait(WATCH_SECONDS):
-                if self.announced_by() is not None:
+                try:
+                    stopped = self.announced_by() is not None
+                except (OSError, StoreUnavailable) as error:
+                    log.warning("Whether the run was stopped cannot be told now: %s", error)
+                    continue
+                if stopped:
                     on_stop()
                     return
 

@@ -17,7 +17,7 @@ from types import TracebackType
 
 from pydantic import ValidationError
 
-from airloom.errors import IntegrityError, NotFound
+from airloom.errors import IntegrityError, NotFound, StoreUnavailable
 from airloom.graph.model import Model
 from airloom.storage.envelope import seal, unseal
 from airloom.storage.object_store import ObjectStore
@@ -105,8 +105,13 @@ class LeaseStore:
 
     def release(self, key: str, owner: Owner) -> None:
         """Give the lease up, if it still is the owner's."""
-        if self.holder(key) == owner:
-            self._store.delete(self._path(key))
+        try:
+            data = self._store.get(self._path(key))
+        except NotFound:
+            return
+        lease = _parse(key, data)
+        if lease is not None and lease.owner == owner:
+            self._store.delete_exactly(self._path(key), data)  # it may have run out, and be another's by now
 
     def _path(self, key: str) -> str:
         return f"{self._prefix}/leases/{key}"
@@ -139,7 +144,7 @@ class Lease:
                 if not self._leases.renew(self._key, self._owner):
                     log.warning("The lease of key %s was lost; another run may compute it as well.", self._key)
                     return
-            except OSError as error:
+            except (OSError, StoreUnavailable) as error:
                 log.warning("Renewing the lease of key %s failed, will try again: %s", self._key, error)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from airloom.errors import AirloomError, IntegrityError, NotFound
+from airloom.errors import AirloomError, IntegrityError, NotFound, StoreUnavailable
 from airloom.graph.canonical import digest_value
 from airloom.graph.model import Model
 from airloom.graph.results import Origin, OutputRef
@@ -85,14 +85,15 @@ class RecordStore:
         Raises LostRecord if there is one that cannot be used; it has been dropped then, unless it may be good.
         """
         path = self._record_path(key)
+        data = self._data(path)
+        if data is None:
+            return None
         try:
-            record = self._read(path, key)
-            if record is not None:
-                verify_outputs(record.outputs, digest_of)
+            record = _record(data, key)
+            verify_outputs(record.outputs, digest_of)
             return record
         except LostRecord as lost:
-            if not lost.keep:
-                self._drop(path)
+            self._drop(path, data, lost)
             raise
 
     def add(self, record: Record, *, replace: bool = False) -> bool:
@@ -129,7 +130,8 @@ class RecordStore:
         paths = sorted(self._store.list(self._history_folder(step_name) + "/"), reverse=True)
         for path in sorted(paths, key=lambda path: not path.endswith(f"-{key[:16]}.json")):
             try:
-                record = self._read(path, None)
+                data = self._data(path)
+                record = _record(data) if data is not None else None
             except LostRecord as lost:
                 log.info("The remembered attempt %s is left out: %s", path, lost.cause)
                 continue
@@ -140,60 +142,49 @@ class RecordStore:
         """The record of a whole pipeline, proven like single records; None if there is none to be believed."""
         path = self._pipeline_path(key)
         try:
-            body = self._body(path)
-            if body is None:
-                return None
-            record = PipelineRecord.model_validate(body)
-            if record.key != key:
-                raise LostRecord("It belongs to another key.")
+            data = self._data(path)
+        except LostRecord:
+            return None
+        if data is None:
+            return None
+        try:
+            record = _pipeline_record(data, key)
             if record.refreshed != self.refreshed():
                 raise LostRecord("Records were replaced since.")
             for step in record.steps.values():
                 verify_outputs(step.outputs, digest_of)
             return record
-        except (ValidationError, LostRecord) as error:
-            if not (isinstance(error, LostRecord) and error.keep):
-                self._drop(path)
+        except LostRecord as lost:
+            self._drop(path, data, lost)
             return None
 
     def add_pipeline(self, record: PipelineRecord) -> None:
         """Publish the record of a whole pipeline; one that is there already is left alone."""
         self._store.put_if_absent(self._pipeline_path(record.key), seal(record.model_dump(mode="json")))
 
-    def _read(self, path: str, key: str | None) -> Record | None:
+    def _data(self, path: str) -> bytes | None:
+        """The bytes of a record, or None if there is none."""
         try:
-            body = self._body(path)
-            record = Record.model_validate(body) if body is not None else None
-        except ValidationError as error:
-            raise LostRecord("The reuse record is of a format this version does not know.") from error
-        if key is not None and record is not None and record.key != key:
-            raise LostRecord("The reuse record belongs to another key.")
-        return record
-
-    def _body(self, path: str) -> dict[str, Any] | None:
-        """What a sealed record of this or an older format holds, or None if there is no record."""
-        try:
-            body = unseal(self._store.get(path), "The reuse record")
+            return self._store.get(path)
         except NotFound:
             return None
-        except IntegrityError as error:
-            raise LostRecord(error.message) from error
         except OSError as error:
             raise LostRecord(f"The reuse record cannot be read: {error}.", keep=True) from error
-        version = body.get("format")
-        if isinstance(version, int) and version > RECORD_FORMAT:
-            raise LostRecord("The reuse record was written by a newer version of Airloom.", keep=True)
-        return body
 
-    def _drop(self, path: str) -> None:
+    def _drop(self, path: str, data: bytes, lost: LostRecord) -> None:
+        """Delete a record that cannot be used; but not one that has taken its place since it was read."""
+        if lost.keep:
+            return
         try:
-            self._store.delete(path)
+            self._store.delete_exactly(path, data)
         except (AirloomError, OSError) as error:
             log.warning("The record %s cannot be dropped: %s", path, error)
 
     def _is_newer(self, path: str) -> bool:
         try:
-            self._body(path)
+            data = self._data(path)
+            if data is not None:
+                _body(data)
         except LostRecord as lost:
             return lost.keep
         return False
@@ -214,6 +205,39 @@ class RecordStore:
         return f"{self._history_folder(record.step_name)}/{record.created_at}-{record.key[:16]}.json"
 
 
+def _record(data: bytes, key: str | None = None) -> Record:
+    """The record in sealed bytes. Raises LostRecord, also if it is not that of `key`."""
+    try:
+        record = Record.model_validate(_body(data))
+    except ValidationError as error:
+        raise LostRecord("The reuse record is of a format this version does not know.") from error
+    if key is not None and record.key != key:
+        raise LostRecord("The reuse record belongs to another key.")
+    return record
+
+
+def _pipeline_record(data: bytes, key: str) -> PipelineRecord:
+    try:
+        record = PipelineRecord.model_validate(_body(data))
+    except ValidationError as error:
+        raise LostRecord("It is of a format this version does not know.") from error
+    if record.key != key:
+        raise LostRecord("It belongs to another key.")
+    return record
+
+
+def _body(data: bytes) -> dict[str, Any]:
+    """What a sealed record of this or an older format holds."""
+    try:
+        body = unseal(data, "The reuse record")
+    except IntegrityError as error:
+        raise LostRecord(error.message) from error
+    version = body.get("format")
+    if isinstance(version, int) and version > RECORD_FORMAT:
+        raise LostRecord("The reuse record was written by a newer version of Airloom.", keep=True)
+    return body
+
+
 def verify_outputs(outputs: Mapping[str, OutputRef], digest_of: DigestOf) -> None:
     """Check that every output still is what was recorded. Raises LostRecord naming the output that is not."""
     for port, output in outputs.items():
@@ -222,6 +246,8 @@ def verify_outputs(outputs: Mapping[str, OutputRef], digest_of: DigestOf) -> Non
             found = digest_of(output.datastore, output.path)
         except NotFound as error:
             raise LostRecord(f"Its {where} no longer exists.", output_lost=True) from error
+        except StoreUnavailable:
+            raise  # this says nothing about the output
         except (AirloomError, OSError) as error:
             raise LostRecord(f"Its {where} cannot be read: {error}", output_lost=True) from error
         if found != output.digest:

@@ -92,7 +92,8 @@ class Attempt:
         environment = self._spec.environment
         if environment.image is not None:
             self.say(f"image {environment.image} is not used: the step does not run in a container here")
-        cache = EnvironmentCache(self._cache_dir, commands=self._commands, environ=inherited(), say=self.say)
+        environ = inherited(self._spec.store)
+        cache = EnvironmentCache(self._cache_dir, commands=self._commands, environ=environ, say=self.say)
         interpreter = cache.interpreter(environment)
         self.say(f"interpreter: {interpreter}")
         return interpreter

@@ -20,14 +20,20 @@ _PRIVATE_PREFIXES = ("AIRFLOW", "_AIRFLOW", "__AIRFLOW", "AIRLOOM_", "AZUREML_",
 _PRIVATE_NAMES = frozenset(
     {"PYTHONHOME", "PYTHONINSPECT", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
 )
+# With these a script could change the records of other runs. They are the store's only if it lies in Azure.
+_STORE_SECRETS = frozenset({"AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"})
 
 
-def inherited() -> dict[str, str]:
-    """What the script gets of the worker's environment: all but Airflow's and Airloom's own, and Python's paths."""
+def inherited(store: str) -> dict[str, str]:
+    """What the script gets of the worker's environment.
+
+    That is all but Airflow's and Airloom's own, Python's paths, and what opens the store at this address.
+    """
+    private = _PRIVATE_NAMES | (_STORE_SECRETS if store.startswith("azure:") else frozenset())
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(_PRIVATE_PREFIXES) and name not in _PRIVATE_NAMES
+        if not name.startswith(_PRIVATE_PREFIXES) and name not in private
     }
 
 
@@ -39,7 +45,7 @@ def script_variables(
     outputs: Sequence[OpenOutput],
 ) -> dict[str, str]:
     """All environment variables of the script. What the author sets wins over the worker's, and ours over both."""
-    variables = {**inherited(), **spec.environment.variables, **spec.environment_variables}
+    variables = {**inherited(spec.store), **spec.environment.variables, **spec.environment_variables}
     values = {ready.spec.name: ready.argument for ready in inputs}
     # SDK v1 gives datasets under their plain name too; that must not replace a variable such as PATH.
     for ready in inputs:

@@ -16,9 +16,10 @@ from typing import BinaryIO
 
 from blake3 import blake3
 
-from airloom.errors import AlreadyExists, IntegrityError, NotFound, UnsafePath
+from airloom.errors import AlreadyExists, NotFound
 from airloom.graph.canonical import digest_bytes
 from airloom.storage.durable import PRIVATE_PREFIX, is_private, make_dirs, new_file, sync_dir
+from airloom.storage.objects import check_key, check_source
 from airloom.storage.paths import confined, validate_relative
 
 _LOCKS = 256  # keys share this many lock files, so that their number does not grow with the store
@@ -81,12 +82,7 @@ class LocalStore:
         path = self._path(key)
         with new_file(path.parent) as (file, temporary):
             actual = _copy_and_hash(source, file)
-            if digest is not None and actual != digest:
-                raise IntegrityError(
-                    f"The file {source} has the digest {actual}, not {digest}: it was changed meanwhile.",
-                    hint="Do not write to it while it is uploaded; try again.",
-                    target=str(source),
-                )
+            check_source(str(source), actual, digest)
         self._replace(key, temporary, path)
 
     def update(self, key: str, change: Callable[[bytes | None], bytes]) -> None:
@@ -122,6 +118,18 @@ class LocalStore:
         if path.parent.is_dir():
             sync_dir(path.parent)
 
+    def delete_exactly(self, key: str, data: bytes) -> bool:
+        """Remove an object only if it has these bytes. False if it has others, or there is none."""
+        path = self._path(key)
+        if not path.is_file():
+            return False
+        with self._lock(key):
+            if self._get_or_none(key) != data:
+                return False
+            path.unlink(missing_ok=True)
+            sync_dir(path.parent)
+            return True
+
     def list(self, prefix: str = "") -> Iterator[str]:
         """All keys that begin with these characters, in sorted order."""
         folder = validate_relative(prefix.rpartition("/")[0])
@@ -140,13 +148,7 @@ class LocalStore:
         return self._path(key)
 
     def _path(self, key: str) -> Path:
-        if not key or key != validate_relative(key) or any(map(is_private, key.split("/"))):
-            raise UnsafePath(
-                f"{key!r} cannot be the key of an object.",
-                hint="A key is a relative path without empty or '.' parts, and without names of Airloom's own.",
-                target=key,
-            )
-        return confined(self.root, key)
+        return confined(self.root, check_key(key))
 
     def _get_or_none(self, key: str) -> bytes | None:
         try:

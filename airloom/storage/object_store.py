@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from airloom.errors import InvalidName
+from airloom.errors import InvalidName, StoreUnavailable
 from airloom.storage.local import LocalStore
 
 
@@ -41,6 +41,9 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object; no error if there is none."""
 
+    def delete_exactly(self, key: str, data: bytes) -> bool:
+        """Remove an object only if it has these bytes. False if it has others, or there is none."""
+
     def list(self, prefix: str = "") -> Iterator[str]:
         """All keys that begin with these characters, in sorted order."""
 
@@ -53,13 +56,20 @@ class ObjectStore(Protocol):
 
 def open_store(address: str) -> ObjectStore:
     """The store at an address such as `file:///srv/airloom`. Nothing is read or made until the store is used."""
+    scheme = urlsplit(address).scheme
+    if scheme == "file":
+        return _open_folder(address)
+    if scheme == "azure":
+        return _open_container(address)
+    raise InvalidName(
+        f"The store address {address!r} has an unknown scheme {scheme!r}.",
+        hint="Use file:///srv/airloom for a folder, or azure://ACCOUNT/CONTAINER for Azure Blob Storage.",
+        target=address,
+    )
+
+
+def _open_folder(address: str) -> ObjectStore:
     parts = urlsplit(address)
-    if parts.scheme != "file":
-        raise InvalidName(
-            f"The store address {address!r} has an unknown scheme {parts.scheme!r}.",
-            hint="Use file:// and an absolute folder, for example file:///srv/airloom.",
-            target=address,
-        )
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
         raise InvalidName(
             f"The store address {address!r} does not name an absolute folder of this machine.",
@@ -67,3 +77,16 @@ def open_store(address: str) -> ObjectStore:
             target=address,
         )
     return LocalStore(Path(unquote(parts.path)))
+
+
+def _open_container(address: str) -> ObjectStore:
+    try:
+        from airloom.storage.azure_account import AzureAddress
+        from airloom.storage.azure_blob import AzureBlobStore
+    except ModuleNotFoundError as error:
+        raise StoreUnavailable(
+            f"A store in Azure Blob Storage needs the package azure-storage-blob ({error}).",
+            hint="Install it: pip install 'airloom[azure]'",
+            target=address,
+        ) from None
+    return AzureBlobStore(AzureAddress.parse(address))

@@ -81,7 +81,7 @@ class WorkspaceStore:
         if root is None:
             raise NotFound(
                 f"The datastore {name!r} has no default folder, as the store of the workspace is remote.",
-                hint="Give the datastore's root explicitly.",
+                hint="Set data_root in section [airloom] of airflow.cfg, or give the datastore's root explicitly.",
                 target=name,
             )
         return root

@@ -21,6 +21,7 @@ from airloom.errors import (
     InvalidName,
     LimitExceeded,
     NotFound,
+    StoreUnavailable,
     UnsafePath,
 )
 from airloom.errors import IntegrityError as AlteredContent
@@ -41,6 +42,7 @@ STATUS_OF: dict[type[AirloomError], int] = {
     Conflict: 409,
     Denied: 403,
     DagNotReady: 503,
+    StoreUnavailable: 503,
 }
 CODE_OF_STATUS = {
     400: "BadRequest",

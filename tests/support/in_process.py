@@ -26,12 +26,15 @@ Script = Callable[[dict[str, str]], str]
 
 
 class Workbench:
-    """A workspace on disk, with data and runs. On a folder that has one, it is that workspace, opened again."""
+    """A workspace on disk, with data and runs. On a folder that has one, it is that workspace, opened again.
 
-    def __init__(self, root: Path, cache: StatCache | None = None) -> None:
+    The store may lie elsewhere, at an `address`.
+    """
+
+    def __init__(self, root: Path, cache: StatCache | None = None, *, address: str = "") -> None:
         self.root = root
         self.store = root / "store"
-        self.storage = WorkspaceStore(open_store(f"file://{self.store}"), "default", cache)
+        self.storage = WorkspaceStore(open_store(address or f"file://{self.store}"), "default", cache)
         self.data = root / "data"
         self.data.mkdir(parents=True, exist_ok=True)
         if DATASTORE not in self.storage.datastores():

@@ -84,7 +84,17 @@ class ApiServer:
             **kept,
             "AIRFLOW_HOME": str(self.home),
             "PYTHONPATH": os.pathsep.join([str(self.home / "installed"), str(ROOT)]),
-            **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+            **{f"AIRFLOW__{name}": value for name, value in (settings | self._connecting).items()},
+        }
+
+    @property
+    def _connecting(self) -> dict[str, str]:
+        """On SQLite, how the embedded server connects: a writer waits for the one before him."""
+        if not self.database.startswith("sqlite"):
+            return {}
+        return {
+            "DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "airloom.embedded.sqlite.CONNECT_ARGS",
+            "DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC": "airloom.embedded.sqlite.CONNECT_ARGS",
         }
 
     def prepare(self) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,14 +15,14 @@ from airloom.execution import Busy
 from airloom.graph.results import Reason
 from airloom.reuse.leases import LEASE_SECONDS, LeaseStore, Owner
 from airloom.storage.envelope import seal, unseal
-from airloom.storage.object_store import ObjectStore, open_store
+from airloom.storage.object_store import ObjectStore
 from tests.support.builders import a_graph, a_step
 from tests.support.in_process import DATASTORE, InProcessRun, Workbench
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ObjectStore:
-    return open_store(f"file://{tmp_path / 'leases'}")
+def store(any_store: ObjectStore) -> ObjectStore:
+    return any_store
 
 
 @pytest.fixture
@@ -66,6 +67,31 @@ def test_a_lease_of_another_host_runs_out(leases: LeaseStore, store: ObjectStore
     assert LEASE_SECONDS / 2 < lease["expires_at"] - time.time() <= LEASE_SECONDS
     store.put("reuse/leases/k", seal({**lease, "expires_at": time.time() - 1}))
     assert leases.acquire("k", an_owner("run-2")) is not None
+
+
+def test_a_lease_that_ran_out_and_went_to_another_is_not_released(leases: LeaseStore, store: ObjectStore) -> None:
+    """Also when it goes to the other at the last moment: after its owner has looked, before he deletes it."""
+    assert leases.acquire("k", an_owner()) is not None
+    lease = unseal(store.get("reuse/leases/k"), "The lease")
+    store.put("reuse/leases/k", seal({**lease, "expires_at": time.time() - 1}))
+    late = LeaseStore(TakenOverWhileRead(store, leases), "reuse")
+    late.release("k", an_owner())
+    assert leases.holder("k") == an_owner("run-2")
+
+
+class TakenOverWhileRead:
+    """A store in which somebody else takes the lease between two requests of a slow process."""
+
+    def __init__(self, store: ObjectStore, leases: LeaseStore) -> None:
+        self._store, self._leases = store, leases
+
+    def get(self, key: str) -> bytes:
+        data = self._store.get(key)
+        assert self._leases.acquire("k", an_owner("run-2")) is not None
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"owner": 1}', seal({"owner": 1})])

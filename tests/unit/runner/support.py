@@ -16,7 +16,7 @@ from typing import Any
 from airloom.graph.model import DataLocation, InputPath, LiteralValue, OutputPath
 from airloom.runner import StagedInput, StagedOutput, StepOutcome, StepRunner, StepSpec
 from airloom.storage.datastores import DatastoreConfig
-from airloom.storage.local import LocalStore
+from airloom.storage.object_store import open_store
 from airloom.storage.snapshot import collect, store_snapshot
 from airloom.storage.workspace import WorkspaceStore
 
@@ -26,10 +26,12 @@ class Host:
     """A deployment's store with one workspace and one datastore `data`, and folders for the runner."""
 
     root: Path
+    address: str = ""
     lines: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.store = WorkspaceStore(LocalStore(self.root / "store"), "default")
+        self.address = self.address or f"file://{self.root / 'store'}"
+        self.store = WorkspaceStore(open_store(self.address), "default")
         self.data = self.root / "data"
         self.data.mkdir()
         self.store.put_datastore(DatastoreConfig(name="data", root=str(self.data)))
@@ -44,7 +46,7 @@ class Host:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(content), encoding="utf-8")
         defaults: dict[str, Any] = {
-            "store": f"file://{self.root / 'store'}",
+            "store": self.address,
             "workspace": "default",
             "experiment": "tests",
             "run_id": "run-1",

@@ -10,11 +10,19 @@ from airloom.errors import IntegrityError, InvalidName, NotFound, UnsafePath
 from airloom.graph.canonical import digest_bytes
 from airloom.storage.datastores import DatastoreConfig
 from airloom.storage.envelope import seal
+from airloom.storage.local import LocalStore
+from airloom.storage.object_store import ObjectStore
+from airloom.storage.snapshot import collect, materialize, store_snapshot
 from airloom.storage.stat_cache import shared_cache
 from airloom.storage.tree import TreeEntry, TreeManifest
 from airloom.storage.workspace import WorkspaceStore
 
 ATTEMPT = ("run-1", "train", "1")
+
+
+@pytest.fixture
+def store(any_store: ObjectStore) -> ObjectStore:
+    return any_store
 
 
 def test_keys_lie_where_the_layout_says(workspace: WorkspaceStore) -> None:
@@ -88,8 +96,9 @@ def test_a_datastore_configuration_of_an_earlier_version_is_read(workspace: Work
     assert workspace.datastore("blob").config == DatastoreConfig(name="blob", root="/data")
 
 
-def test_the_default_folder_of_a_datastore_lies_in_the_store(workspace: WorkspaceStore) -> None:
-    assert workspace.default_datastore_root("blob") == workspace.store.local_path("workspaces/lab/data/blob")
+def test_the_default_folder_of_a_datastore_lies_in_the_store(tmp_path: Path) -> None:
+    workspace = WorkspaceStore(LocalStore(tmp_path), "lab")
+    assert workspace.default_datastore_root("blob") == tmp_path / "workspaces/lab/data/blob"
     with pytest.raises(InvalidName, match="name of a datastore"):
         workspace.default_datastore_root("../x")
 
@@ -122,6 +131,25 @@ def test_a_snapshot_without_all_its_files_is_refused(workspace: WorkspaceStore) 
     assert workspace.snapshot(manifest.digest) == manifest
 
 
+def test_a_snapshot_is_laid_out_as_it_was_and_a_damaged_one_is_told(workspace: WorkspaceStore, tmp_path: Path) -> None:
+    source = tmp_path / "src"
+    (source / "lib").mkdir(parents=True)
+    (source / "train.py").write_text("print(1)")
+    (source / "lib" / "empty.py").touch()
+    manifest = collect(source)
+    store_snapshot(workspace, manifest, source)
+    assert materialize(workspace, manifest.digest, tmp_path / "out") == manifest
+    assert (tmp_path / "out" / "train.py").read_text() == "print(1)"
+    assert (tmp_path / "out" / "lib" / "empty.py").read_bytes() == b""
+    key = workspace.blob_key(digest_bytes(b"print(1)"))
+    workspace.store.put(key, b"print(2)")
+    with pytest.raises(IntegrityError, match=r"stored content of 'train.py' was altered"):
+        materialize(workspace, manifest.digest, tmp_path / "again")
+    workspace.store.delete(key)
+    with pytest.raises(IntegrityError, match=r"stored content of 'train.py' is missing"):
+        materialize(workspace, manifest.digest, tmp_path / "again")
+
+
 # --- artifacts ------------------------------------------------------------------------------------------------------
 
 
@@ -135,7 +163,8 @@ def test_artifacts_of_an_attempt_are_listed_by_name(workspace: WorkspaceStore, t
         assert stream.read() == b"hello"
 
 
-def test_an_artifact_may_be_written_through_its_path(workspace: WorkspaceStore) -> None:
+def test_an_artifact_may_be_written_through_its_path(tmp_path: Path) -> None:
+    workspace = WorkspaceStore(LocalStore(tmp_path), "lab")
     path = workspace.artifact_path(*ATTEMPT, "logs/job.txt")
     assert path is not None
     path.parent.mkdir(parents=True)
