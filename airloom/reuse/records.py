@@ -21,6 +21,7 @@ from airloom.graph.canonical import digest_value
 from airloom.graph.model import Model
 from airloom.graph.results import Origin, OutputRef
 from airloom.storage.envelope import seal, unseal
+from airloom.storage.freshness import freshen
 from airloom.storage.object_store import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -82,13 +83,15 @@ class RecordStore:
     def find(self, key: str, digest_of: DigestOf) -> Record | None:
         """The record of a key, proven: intact, and all outputs are what they were. None if there is none.
 
+        It is marked as used before its outputs are looked at, so that the collector leaves them alone from then on.
         Raises LostRecord if there is one that cannot be used; it has been dropped then, unless it may be good.
         """
         path = self._record_path(key)
         try:
             record = self._read(path, key)
-            if record is not None:
-                verify_outputs(record.outputs, digest_of)
+            if record is None or not freshen(self._store, path):
+                return None
+            verify_outputs(record.outputs, digest_of)
             return record
         except LostRecord as lost:
             if not lost.keep:
@@ -140,10 +143,9 @@ class RecordStore:
         """The record of a whole pipeline, proven like single records; None if there is none to be believed."""
         path = self._pipeline_path(key)
         try:
-            body = self._body(path)
-            if body is None:
+            record = self.read_pipeline(path)
+            if record is None or not freshen(self._store, path):
                 return None
-            record = PipelineRecord.model_validate(body)
             if record.key != key:
                 raise LostRecord("It belongs to another key.")
             if record.refreshed != self.refreshed():
@@ -151,14 +153,38 @@ class RecordStore:
             for step in record.steps.values():
                 verify_outputs(step.outputs, digest_of)
             return record
-        except (ValidationError, LostRecord) as error:
-            if not (isinstance(error, LostRecord) and error.keep):
+        except LostRecord as lost:
+            if not lost.keep:
                 self._store.delete(path)
             return None
 
     def add_pipeline(self, record: PipelineRecord) -> None:
         """Publish the record of a whole pipeline; one that is there already is left alone."""
         self._store.put_if_absent(self._pipeline_path(record.key), seal(record.model_dump(mode="json")))
+
+    def records(self) -> Iterator[str]:
+        """The names in the store of all records."""
+        return self._store.list(f"{self._prefix}/records/")
+
+    def pipelines(self) -> Iterator[str]:
+        """The names in the store of all records of whole pipelines."""
+        return self._store.list(f"{self._prefix}/pipelines/")
+
+    def histories(self) -> Iterator[str]:
+        """The names in the store of all attempts that are remembered for explanations."""
+        return self._store.list(f"{self._prefix}/history/")
+
+    def read(self, path: str) -> Record | None:
+        """The record of this name in the store, not proven; None if there is none. Raises LostRecord."""
+        return self._read(path, None)
+
+    def read_pipeline(self, path: str) -> PipelineRecord | None:
+        """The record of a whole pipeline of this name in the store, not proven. Raises LostRecord."""
+        try:
+            body = self._body(path)
+            return PipelineRecord.model_validate(body) if body is not None else None
+        except ValidationError as error:
+            raise LostRecord("The record is of a format this version does not know.") from error
 
     def _read(self, path: str, key: str | None) -> Record | None:
         try:
