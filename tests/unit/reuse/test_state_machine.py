@@ -35,9 +35,9 @@ from airloom.execution import Busy
 from airloom.graph.canonical import digest_value
 from airloom.graph.model import OutputPort, ParameterDef, ParameterValue, PipelineGraph, PythonScriptSettings, Step
 from airloom.graph.results import OutputRef
-from airloom.reuse.envelope import unseal
 from airloom.reuse.records import Record
 from airloom.storage import stat_cache
+from airloom.storage.envelope import unseal
 from airloom.storage.stat_cache import null_cache, shared_cache
 from airloom.storage.tree import scan_tree
 from tests.support.builders import a_graph, a_step
