@@ -5,8 +5,9 @@ Answers come back as the JSON objects that the server sends. Names of methods fo
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol
@@ -21,7 +22,7 @@ from airloom._transport import (
     Transport,
     find_credentials,
 )
-from airloom.exceptions import UserErrorException
+from airloom.exceptions import ServiceException, UserErrorException
 
 __all__ = [
     "Client",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 JsonObject = dict[str, Any]
+OnProgress = Callable[[JsonObject], None]
+"""Takes how far long work is: phase, done, and total or None."""
 BLOCK = 1024 * 1024
 FRAMES_PER_REQUEST = 500
 BYTES_PER_REQUEST = 64 * BLOCK
@@ -287,6 +290,32 @@ class Client:
         """The bytes of a file that a step has left, in blocks."""
         folder = _path("workspaces", workspace, "runs", run_id, "steps", step_id, "artifacts")
         return self._download(f"{folder}/{quote(path)}")
+
+    # --- upkeep -----------------------------------------------------------------------------------------------
+
+    def collect_garbage(self, workspace: str, body: JsonObject, on_progress: OnProgress) -> JsonObject:
+        """Free what nothing refers to; returns the report. The body has older_than_seconds, max_bytes and dry_run."""
+        return self._long_work(_path("workspaces", workspace, "gc"), body, on_progress)
+
+    def verify(self, workspace: str, body: JsonObject, on_progress: OnProgress) -> JsonObject:
+        """Check all that is stored; returns the report. The body has quarantine."""
+        return self._long_work(_path("workspaces", workspace, "verify"), body, on_progress)
+
+    def _long_work(self, path: str, body: JsonObject, on_progress: OnProgress) -> JsonObject:
+        """The report of work that tells its progress in lines of JSON. It ends on the server if this is interrupted."""
+        # Uncompressed, as a compressor would hold lines back.
+        headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        content = [json.dumps(body).encode()]
+        with self._transport.open("POST", path, headers=headers, body=lambda: content) as response:
+            for line in response.iter_lines():
+                message = json.loads(line)
+                if "error" in message:
+                    raise ServiceException(str(message["error"]["Message"]))
+                if "report" in message:
+                    report: JsonObject = message["report"]
+                    return report
+                on_progress(message["progress"])
+        raise ServiceException(f"The server at {self.endpoint} ended the work without a report. Its log tells why.")
 
     # --- the three shapes of calls ----------------------------------------------------------------------------
 

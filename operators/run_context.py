@@ -27,7 +27,7 @@ def run_info(context: Mapping[str, Any], definition: Definition) -> RunInfo:
     return RunInfo(
         workspace=definition.workspace,
         experiment=definition.experiment,
-        run_id=_run_name(context["dag_run"].dag_id, context["dag_run"].run_id),
+        run_id=run_name(context["dag_run"].dag_id, context["dag_run"].run_id),
         parameters={name: given.get(name, default) for name, default in declared.items()},
         reuse=reuse,
         started_at=_iso(context["dag_run"].start_date),
@@ -39,7 +39,7 @@ def new_attempt(context: Mapping[str, Any]) -> str:
     return f"{context['ti'].try_number}-{uuid.uuid4().hex[:8]}"
 
 
-def _run_name(dag_id: str, run_id: str) -> str:
+def run_name(dag_id: str, run_id: str) -> str:
     """The name under which a run keeps its files: the id that a submit gave it.
 
     Airflow's own ids ("manual__2026-07-01T08:00:00+00:00") are unique in their DAG only, and no names of folders.

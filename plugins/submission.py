@@ -117,7 +117,7 @@ def _check_snapshots(graph: PipelineGraph, storage: WorkspaceStore) -> None:
     """Every step's source folder must be in the store, whole."""
     for digest in dict.fromkeys(step.settings.snapshot for step in graph.steps):
         try:
-            manifest = storage.snapshot(digest)
+            manifest = storage.use_snapshot(digest)
         except NotFound:
             step = next(step for step in graph.steps if step.settings.snapshot == digest)
             raise InvalidGraph(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import airloom
-from airloom.cli import doctor, runs, server, submit
+from airloom.cli import doctor, runs, server, submit, upkeep
 
 DEBUG_VARIABLE = "AIRLOOM_DEBUG"
 
@@ -42,6 +42,7 @@ def options(
 
 SERVER = "Server"
 PIPELINES = "Pipelines"
+UPKEEP = "Upkeep"
 
 app.command(rich_help_panel=SERVER)(server.up)
 app.command(rich_help_panel=SERVER)(server.down)
@@ -51,6 +52,8 @@ app.command(rich_help_panel=PIPELINES)(submit.submit)
 app.command(rich_help_panel=PIPELINES)(runs.runs)
 app.command(rich_help_panel=PIPELINES)(runs.logs)
 app.command(rich_help_panel=PIPELINES)(runs.explain)
+app.command(rich_help_panel=UPKEEP)(upkeep.gc)
+app.command(rich_help_panel=UPKEEP)(upkeep.verify)
 
 
 def main() -> None:

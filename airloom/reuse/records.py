@@ -21,6 +21,7 @@ from airloom.graph.canonical import digest_value
 from airloom.graph.model import Model
 from airloom.graph.results import Origin, OutputRef
 from airloom.storage.envelope import seal, unseal
+from airloom.storage.freshness import freshen
 from airloom.storage.object_store import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class RecordStore:
     def find(self, key: str, digest_of: DigestOf) -> Record | None:
         """The record of a key, proven: intact, and all outputs are what they were. None if there is none.
 
+        It is marked as used before its outputs are looked at, so that the collector leaves them alone from then on.
         Raises LostRecord if there is one that cannot be used; it has been dropped then, unless it may be good.
         """
         path = self._record_path(key)
@@ -90,6 +92,8 @@ class RecordStore:
             return None
         try:
             record = _record(data, key)
+            if not freshen(self._store, path):
+                return None
             verify_outputs(record.outputs, digest_of)
             return record
         except LostRecord as lost:
@@ -149,6 +153,8 @@ class RecordStore:
             return None
         try:
             record = _pipeline_record(data, key)
+            if not freshen(self._store, path):
+                return None
             if record.refreshed != self.refreshed():
                 raise LostRecord("Records were replaced since.")
             for step in record.steps.values():
@@ -161,6 +167,28 @@ class RecordStore:
     def add_pipeline(self, record: PipelineRecord) -> None:
         """Publish the record of a whole pipeline; one that is there already is left alone."""
         self._store.put_if_absent(self._pipeline_path(record.key), seal(record.model_dump(mode="json")))
+
+    def records(self) -> Iterator[str]:
+        """The names in the store of all records."""
+        return self._store.list(f"{self._prefix}/records/")
+
+    def pipelines(self) -> Iterator[str]:
+        """The names in the store of all records of whole pipelines."""
+        return self._store.list(f"{self._prefix}/pipelines/")
+
+    def histories(self) -> Iterator[str]:
+        """The names in the store of all attempts that are remembered for explanations."""
+        return self._store.list(f"{self._prefix}/history/")
+
+    def read(self, path: str) -> Record | None:
+        """The record of this name in the store, not proven; None if there is none. Raises LostRecord."""
+        data = self._data(path)
+        return _record(data) if data is not None else None
+
+    def read_pipeline(self, path: str) -> PipelineRecord | None:
+        """The record of a whole pipeline of this name in the store, not proven. Raises LostRecord."""
+        data = self._data(path)
+        return _pipeline_record(data) if data is not None else None
 
     def _data(self, path: str) -> bytes | None:
         """The bytes of a record, or None if there is none."""
@@ -216,12 +244,13 @@ def _record(data: bytes, key: str | None = None) -> Record:
     return record
 
 
-def _pipeline_record(data: bytes, key: str) -> PipelineRecord:
+def _pipeline_record(data: bytes, key: str | None = None) -> PipelineRecord:
+    """The record of a whole pipeline in sealed bytes. Raises LostRecord, also if it is not that of `key`."""
     try:
         record = PipelineRecord.model_validate(_body(data))
     except ValidationError as error:
         raise LostRecord("It is of a format this version does not know.") from error
-    if record.key != key:
+    if key is not None and record.key != key:
         raise LostRecord("It belongs to another key.")
     return record
 

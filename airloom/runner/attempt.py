@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from airloom.errors import StepFailed
@@ -61,7 +62,11 @@ class Attempt:
         self.say(f"step {spec.step_name!r} ({spec.step_id}), attempt {spec.attempt}")
         check()
         self._lay_out_source()
-        interpreter = self._interpreter()
+        with self._interpreter() as interpreter:
+            return self._run_with(interpreter)
+
+    def _run_with(self, interpreter: Path) -> dict[str, OutputRef]:
+        spec, check = self._spec, self._commands.check
         stager = InputStager(self._store, self._inputs_folder, self._folder, self.say, check)
         inputs = [stager.stage(each) for each in spec.inputs]
         output_stager = OutputStager(self._store, spec, self._folder, self.say)
@@ -88,15 +93,16 @@ class Attempt:
             (self._folder / folder).mkdir(exist_ok=True)
         self._run_folder.mkdir()
 
-    def _interpreter(self) -> Path:
+    @contextmanager
+    def _interpreter(self) -> Iterator[Path]:
         environment = self._spec.environment
         if environment.image is not None:
             self.say(f"image {environment.image} is not used: the step does not run in a container here")
         environ = inherited(self._spec.store)
         cache = EnvironmentCache(self._cache_dir, commands=self._commands, environ=environ, say=self.say)
-        interpreter = cache.interpreter(environment)
-        self.say(f"interpreter: {interpreter}")
-        return interpreter
+        with cache.in_use(environment) as interpreter:
+            self.say(f"interpreter: {interpreter}")
+            yield interpreter
 
     def _run_script(self, interpreter: Path, inputs: list[ReadyInput], outputs: list[OpenOutput]) -> None:
         """Run the script and keep its files, however it ends. Raises ScriptFailed unless it ends well."""

@@ -11,12 +11,13 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from airloom.errors import EnvironmentFailed
@@ -43,6 +44,15 @@ class EnvironmentCache:
         self._commands = commands
         self._environ = dict(environ)
         self._say = say
+
+    @contextmanager
+    def in_use(self, spec: EnvironmentSpec) -> Iterator[Path]:
+        """The interpreter as `interpreter` finds it; until the block ends, nobody removes its environment."""
+        with ExitStack() as held:
+            if not spec.is_default and spec.interpreter_path is None:
+                make_dirs(self._root)
+                held.enter_context(_held_for_use(self._root / f"{environment_digest(spec)}.use"))
+            yield self.interpreter(spec)
 
     def interpreter(self, spec: EnvironmentSpec) -> Path:
         """The Python interpreter of the environment, made if need be. Raises EnvironmentFailed."""
@@ -114,11 +124,9 @@ class EnvironmentCache:
         self._say(f"environment {digest[:16]} was made in {time.monotonic() - started:.1f} s")
 
     def _discard(self, folder: Path) -> None:
-        """Remove an incomplete environment; its marker goes first, so that no crash leaves half with a marker."""
-        (folder / MARKER).unlink(missing_ok=True)
-        if folder.exists():
-            trash = folder.with_name(temporary_name())
-            folder.rename(trash)
+        """Remove an incomplete environment."""
+        trash = _take_away(folder)
+        if trash is not None:
             remove_tree(trash)
 
     def _uv(self, arguments: list[str], spec: EnvironmentSpec) -> None:
@@ -138,6 +146,49 @@ class EnvironmentCache:
                 hint=_mend(arguments[0], spec),
                 target="environment",
             )
+
+
+def stored_environments(cache: Path) -> list[Path]:
+    """The folders of all environments in a cache, complete or not."""
+    folder = cache / "envs"
+    names = os.listdir(folder) if folder.is_dir() else []
+    return [folder / name for name in sorted(names) if re.fullmatch(r"[0-9a-f]{32}", name)]
+
+
+def discard_unused(folder: Path, before: float, *, dry_run: bool = False) -> bool:
+    """Remove an environment that no step has used since a time, in seconds. False if one has, or is using it now."""
+    use, lock = folder.with_name(f"{folder.name}.use"), folder.with_name(f"{folder.name}.lock")
+    last_used = max((path.stat().st_mtime for path in (folder, use) if path.exists()), default=before)
+    if last_used >= before:
+        return False
+    with ExitStack() as held:
+        for path in (use, lock):
+            if not _try_lock(held.enter_context(path.open("ab")).fileno()):
+                return False
+        os.utime(use, (last_used, last_used))  # looking at it was no use
+        trash = None if dry_run else _take_away(folder)
+    if trash is not None:
+        remove_tree(trash)
+    return True
+
+
+def _take_away(folder: Path) -> Path | None:
+    """Move an environment to a name of nobody's. Its marker goes first: no crash leaves half of one with a marker."""
+    (folder / MARKER).unlink(missing_ok=True)
+    if not folder.exists():
+        return None
+    trash = folder.with_name(temporary_name())
+    folder.rename(trash)
+    return trash
+
+
+@contextmanager
+def _held_for_use(path: Path) -> Iterator[None]:
+    """Hold a lock that many users share and a remover needs alone. Its file's time says when it was last used."""
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        os.utime(path)
+        yield
 
 
 def cache_folder() -> Path:

@@ -18,6 +18,8 @@ from airloom.storage.paths import check_name, confined
 from airloom.storage.tree import TreeManifest, scan_tree
 from airloom.storage.workspace import WorkspaceStore
 
+STAGING_PREFIX = f"{PRIVATE_PREFIX}staging-"
+
 
 @dataclass(frozen=True)
 class OpenOutput:
@@ -76,7 +78,7 @@ class OutputStager:
     def _folder(self, datastore: DatastoreHandle) -> Path:
         """The hidden folder of this attempt on a datastore. What killed attempts of the same step left is removed."""
         parent = datastore.local_path("azureml")
-        step = f"{PRIVATE_PREFIX}staging-{digest_value([self._spec.run_id, self._spec.step_id])[:16]}"
+        step = staging_stem(self._spec.run_id, self._spec.step_id)
         folder = parent / f"{step}-{digest_value(self._spec.attempt)[:16]}"
         if folder not in self._folders:
             for remains in parent.glob(f"{step}-*"):
@@ -98,6 +100,11 @@ class OutputStager:
             )
         remove_tree(path)
         return path
+
+
+def staging_stem(run_id: str, step_id: str) -> str:
+    """How the names of the hidden folders of all attempts of a step of a run begin, up to their last '-'."""
+    return f"{STAGING_PREFIX}{digest_value([run_id, step_id])[:16]}"
 
 
 def _collect(output: OpenOutput, step: str) -> None:

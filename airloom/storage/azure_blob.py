@@ -30,6 +30,7 @@ from airloom.storage.azure_account import (
     told,
 )
 from airloom.storage.azure_transfer import BlobStream, Replaced, holds_write, unchanged, upload, write_tokens
+from airloom.storage.freshness import ObjectInfo
 from airloom.storage.objects import check_key
 
 _LONGEST_NAME = 1024
@@ -114,6 +115,11 @@ class AzureBlobStore:
                 return False
             except ConditionFailed:
                 patience.wait()
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """Size and time of the last write or touch of an object; None if there is none."""
+        found = self._properties(key)
+        return ObjectInfo(int(found.size), found.last_modified) if found is not None else None
 
     def touch(self, key: str) -> bool:
         """Set the time of an object to now, which marks it as used; its bytes stay. False if there is none."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -11,7 +13,8 @@ from airloom.errors import AirloomError, IntegrityError, InvalidName, NotFound
 from airloom.graph.canonical import canonical_json, digest_bytes, digest_value
 from airloom.graph.model import Definition
 from airloom.storage.envelope import seal, unseal
-from airloom.storage.object_store import ObjectStore
+from airloom.storage.freshness import freshen
+from airloom.storage.object_store import ObjectInfo, ObjectStore
 from airloom.storage.paths import slug
 
 log = logging.getLogger(__name__)
@@ -72,13 +75,49 @@ class DefinitionStore:
         data = canonical_json(definition)
         digest = digest_bytes(data)[:16]
         key = _definition_key(digest)
-        if not self._store.put_if_absent(key, data) and self._store.get(key) != data:
-            raise _altered(key)
+        while not self._store.put_if_absent(key, data):
+            if not freshen(self._store, key):
+                continue  # the collector took the old one in between
+            if self._store.get(key) != data:
+                raise _altered(key)
+            break
         return digest
 
     def enlist(self, digest: str) -> None:
         """List a stored definition in its shard."""
         self._list(shard_of(digest), digest)
+
+    def unlist(self, digest: str) -> None:
+        """Take a definition out of its shard, so that Airflow drops its DAG; the definition stays."""
+        number = shard_of(digest)
+        stored = self._stored(number)
+
+        def drop(old: bytes | None) -> bytes:
+            before = _index_entries(number, old)
+            return _index_json({*(stored if before is None else before)} - {digest})
+
+        self._store.update(index_key(number), drop)
+
+    def mend_shard(self, number: int) -> None:
+        """Let a shard list what is stored, and nothing else."""
+        stored = set(self._stored(number))
+        foreign = set(self.listed(number) or ()) - stored
+        self._store.update(
+            index_key(number), lambda old: _index_json({*(_index_entries(number, old) or ()), *stored} - foreign)
+        )
+
+    def delete_if_unused(self, digest: str, before: datetime) -> bool:
+        """Remove a definition that is not listed, unless it was put at or after this time. True if it is gone."""
+        return self._store.delete_if_unused(_definition_key(digest), before)
+
+    def stored(self) -> Iterator[str]:
+        """The short digests of all definitions, listed or not."""
+        names = (key.removeprefix("definitions/").removesuffix(".json") for key in self._store.list("definitions/"))
+        return (name for name in names if _DIGEST16.fullmatch(name))
+
+    def info(self, digest: str) -> ObjectInfo | None:
+        """Size of a definition and when it was last put; None if there is none."""
+        return self._store.info(_definition_key(digest))
 
     def get(self, digest: str) -> Definition:
         """The definition of this short digest. NotFound if there is none, IntegrityError if it was altered."""
@@ -93,7 +132,9 @@ class DefinitionStore:
             data = self._store.get(key)
         except NotFound:
             raise NotFound(
-                f"There is no pipeline definition {digest}.", hint="Submit the pipeline again.", target=digest
+                f"There is no pipeline definition {digest}.",
+                hint="`airloom gc` removes those that were not used for long. Submit the pipeline again.",
+                target=digest,
             ) from None
         if digest_bytes(data)[:16] != digest:
             raise _altered(key)
@@ -108,21 +149,21 @@ class DefinitionStore:
 
     def shard(self, number: int) -> list[str]:
         """The short digests of the definitions in a shard, sorted. An index that is lost or damaged is made anew."""
-        listed = self._listed(number)
+        listed = self.listed(number)
         if listed is not None:
             return listed
         stored = self._stored(number)
         if stored:
-            log.warning("The index %s was lost or damaged; it is made anew.", _index_key(number))
+            log.warning("The index %s was lost or damaged; it is made anew.", index_key(number))
             try:
                 self._list(number, *stored)
             except (AirloomError, OSError) as error:
-                log.warning("The index %s cannot be written: %s", _index_key(number), error)
+                log.warning("The index %s cannot be written: %s", index_key(number), error)
         return stored
 
     def _list(self, number: int, *digests: str) -> None:
         """Enter definitions into the index of a shard, which is made from all stored ones if it cannot be read."""
-        listed = self._listed(number)
+        listed = self.listed(number)
         if listed is not None and set(digests) <= set(listed):
             return
         stored = self._stored(number) if listed is None else []
@@ -131,30 +172,30 @@ class DefinitionStore:
             before = _index_entries(number, old)
             return _index_json({*(stored if before is None else before), *digests})
 
-        self._store.update(_index_key(number), enter)
+        self._store.update(index_key(number), enter)
 
-    def _listed(self, number: int) -> list[str] | None:
+    def listed(self, number: int) -> list[str] | None:
         """What the index of a shard lists; None if it is missing or damaged."""
         try:
-            return _index_entries(number, self._store.get(_index_key(number)))
+            return _index_entries(number, self._store.get(index_key(number)))
         except NotFound:
             return None
 
     def _stored(self, number: int) -> list[str]:
         """The definitions of a shard that are in the store, listed or not."""
-        names = (key.removeprefix("definitions/").removesuffix(".json") for key in self._store.list("definitions/"))
-        return [name for name in names if _DIGEST16.fullmatch(name) and shard_of(name) == number]
+        return [digest for digest in self.stored() if shard_of(digest) == number]
 
     def shard_etag(self, number: int) -> str | None:
         """A text that is another after each change of the shard; None while it is empty."""
-        return self._store.etag(_index_key(number))
+        return self._store.etag(index_key(number))
 
 
 def _definition_key(digest: str) -> str:
     return f"definitions/{digest}.json"
 
 
-def _index_key(number: int) -> str:
+def index_key(number: int) -> str:
+    """Key of the index object of a shard."""
     if not 0 <= number < SHARDS:
         raise InvalidName(f"There is no shard {number}.", hint=f"Shards are 0 to {SHARDS - 1}.", target=str(number))
     return f"index/{number:02x}.json"

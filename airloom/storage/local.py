@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +22,7 @@ from blake3 import blake3
 from airloom.errors import AlreadyExists, NotFound
 from airloom.graph.canonical import digest_bytes
 from airloom.storage.durable import PRIVATE_PREFIX, is_private, make_dirs, new_file, sync_dir
+from airloom.storage.freshness import ObjectInfo
 from airloom.storage.objects import check_key, check_source
 from airloom.storage.paths import confined, validate_relative
 
@@ -125,6 +129,39 @@ class LocalStore:
             return False
         with self._lock(key):
             if self._get_or_none(key) != data:
+                return False
+            path.unlink(missing_ok=True)
+            sync_dir(path.parent)
+            return True
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """Size and time of the last write or touch of an object; None if there is none."""
+        try:
+            status = self._path(key).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return ObjectInfo(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+    def touch(self, key: str) -> bool:
+        """Set the time of an object to now, which marks it as used; its bytes stay. False if there is none."""
+        path = self._path(key)
+        with self._lock(key):
+            if not path.is_file():
+                return False
+            now = time.time_ns()
+            os.utime(path, ns=(now, now))
+            return True
+
+    def delete_if_unused(self, key: str, before: datetime) -> bool:
+        """Remove an object unless it was written or touched at or after this time. True if there is none any more."""
+        path = self._path(key)
+        with self._lock(key):
+            found = self.info(key)
+            if found is None:
+                return True
+            if found.modified >= before:
                 return False
             path.unlink(missing_ok=True)
             sync_dir(path.parent)

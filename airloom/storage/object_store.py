@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 from airloom.errors import InvalidName, StoreUnavailable
+from airloom.storage.freshness import ObjectInfo
 from airloom.storage.local import LocalStore
+
+__all__ = ["ObjectInfo", "ObjectStore", "open_store"]
 
 
 class ObjectStore(Protocol):
@@ -44,11 +48,23 @@ class ObjectStore(Protocol):
     def delete_exactly(self, key: str, data: bytes) -> bool:
         """Remove an object only if it has these bytes. False if it has others, or there is none."""
 
+    def info(self, key: str) -> ObjectInfo | None:
+        """Size and time of the last write or touch of an object; None if there is none."""
+
+    def touch(self, key: str) -> bool:
+        """Set the time of an object to now, which marks it as used; its bytes stay. False if there is none."""
+
+    def delete_if_unused(self, key: str, before: datetime) -> bool:
+        """Remove an object unless it was written or touched at or after this time. True if there is none any more.
+
+        A touch is never lost: it either comes first and keeps the object, or finds that there is none.
+        """
+
     def list(self, prefix: str = "") -> Iterator[str]:
         """All keys that begin with these characters, in sorted order."""
 
     def etag(self, key: str) -> str | None:
-        """A short text that is another after each write of the object; None if there is no object."""
+        """A short text that is another after each write of an object (perhaps also a touch); None if it is absent."""
 
     def local_path(self, key: str) -> Path | None:
         """Where the object lies, or would lie, on this machine's disk; None if the store is elsewhere."""

@@ -13,6 +13,7 @@ from airloom.errors import AirloomError, IntegrityError, NotFound
 from airloom.graph.canonical import canonical_json, digest_bytes
 from airloom.storage.datastores import DatastoreConfig, DatastoreHandle, open_datastore
 from airloom.storage.envelope import seal, unseal
+from airloom.storage.freshness import freshen
 from airloom.storage.paths import check_digest, check_name, validate_relative
 from airloom.storage.stat_cache import StatCache, shared_cache
 from airloom.storage.tree import TreeManifest
@@ -112,8 +113,8 @@ class WorkspaceStore:
     # --- snapshots --------------------------------------------------------------------------------------------
 
     def missing_blobs(self, digests: Iterable[str]) -> list[str]:
-        """Those of the digests whose content the store lacks, each once, in the order given."""
-        return [digest for digest in dict.fromkeys(digests) if not self.store.exists(self.blob_key(digest))]
+        """Those of the digests whose content the store lacks, each once, in the order given. The others are in use."""
+        return [digest for digest in dict.fromkeys(digests) if not freshen(self.store, self.blob_key(digest))]
 
     def put_blob(self, digest: str, content: bytes | Path) -> None:
         """Store the content of a file under its digest; IntegrityError if it has another."""
@@ -140,8 +141,17 @@ class WorkspaceStore:
                 hint="Upload the missing files first.",
                 target=first,
             )
-        self.store.put_if_absent(self.snapshot_key(manifest.digest), canonical_json(manifest))
+        key = self.snapshot_key(manifest.digest)
+        while not (self.store.put_if_absent(key, canonical_json(manifest)) or freshen(self.store, key)):
+            pass  # the collector took the old one in between
         return manifest.digest
+
+    def use_snapshot(self, digest: str) -> TreeManifest:
+        """A stored manifest that the caller is about to rely on, with its files; it is marked as used."""
+        manifest = self.snapshot(digest)
+        if not freshen(self.store, self.snapshot_key(digest)):
+            raise NotFound(f"The snapshot {digest} was removed.", hint="Upload it again.", target=digest)
+        return manifest
 
     def snapshot(self, digest: str) -> TreeManifest:
         """A stored manifest; NotFound if there is none, IntegrityError if it is not what was stored."""

@@ -27,17 +27,22 @@ from airloom.plugins.airflow_gateway.dags import (
     import_errors,
     known_dags,
     request_parsing,
+    retire_dag,
+    revive_dag,
     write_dag,
 )
 from airloom.plugins.airflow_gateway.pools import delete_pool, put_pool
 from airloom.plugins.airflow_gateway.runs import (
     DAG_RUNS,
+    RunFacts,
     TaskState,
     cancel_run,
     create_run,
     failed_tasks,
     run_url,
+    runs_ended_since,
     task_states,
+    unfinished_runs,
     xcoms,
 )
 from airloom.plugins.airflow_gateway.sessions import Session, open_session
@@ -54,6 +59,7 @@ __all__ = [
     "CannotWriteDag",
     "CurrentUser",
     "Right",
+    "RunFacts",
     "Session",
     "TaskState",
     "bundle_of_class",
@@ -69,8 +75,12 @@ __all__ = [
     "open_session",
     "put_pool",
     "request_parsing",
+    "retire_dag",
+    "revive_dag",
     "run_url",
+    "runs_ended_since",
     "task_states",
+    "unfinished_runs",
     "write_dag",
     "xcoms",
 ]

@@ -21,6 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from airloom.plugins.airflow_gateway.runs import has_unfinished_run
 from airloom.plugins.airflow_gateway.sessions import open_session
 
 
@@ -47,6 +48,23 @@ def known_dags(bundle: str, file: str) -> set[str]:
     )
     with open_session() as session:
         return set(session.scalars(query))
+
+
+def retire_dag(session: Session, dag_id: str) -> bool:
+    """Let no run of a DAG begin until it is parsed or revived. False, and nothing is done, if one has not ended."""
+    dag = session.scalar(select(DagModel).where(DagModel.dag_id == dag_id).with_for_update())
+    if has_unfinished_run(session, dag_id):
+        return False
+    if dag is not None:
+        dag.is_stale = True
+    return True
+
+
+def revive_dag(session: Session, dag_id: str) -> None:
+    """Let runs of a DAG begin again after all."""
+    dag = session.get(DagModel, dag_id)
+    if dag is not None:
+        dag.is_stale = False
 
 
 def write_dag(dag: DAG, bundle: str, file: str) -> None:

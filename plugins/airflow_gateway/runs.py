@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
@@ -14,7 +15,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.sdk.exceptions import ParamValidationError
-from airflow.utils.state import DagRunState, TaskInstanceState
+from airflow.utils.state import DagRunState, State, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
@@ -111,6 +112,44 @@ def xcoms(session: Session, dag_id: str, run_id: str, key: str) -> dict[str, Any
         XComModel.dag_id == dag_id, XComModel.run_id == run_id, XComModel.key == key, XComModel.map_index == -1
     )
     return {row.task_id: XComModel.deserialize_value(row) for row in session.execute(query)}
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A run of any DAG. `ended_at` is None while it has not ended; `conf` is what it was started with."""
+
+    dag_id: str
+    run_id: str
+    ended_at: datetime | None
+    conf: Mapping[str, Any]
+
+
+def unfinished_runs(session: Session) -> list[RunFacts]:
+    """The runs of all DAGs that have not ended."""
+    return [_run_facts(row) for row in session.execute(_RUN_FACTS.where(_UNFINISHED))]
+
+
+def runs_ended_since(session: Session, dag_ids: Collection[str], since: datetime) -> Iterator[RunFacts]:
+    """The runs of these DAGs that ended at or after a time."""
+    remaining = iter(sorted(dag_ids))
+    while some := list(islice(remaining, _IDS_PER_QUERY)):  # databases limit the values in a query
+        query = _RUN_FACTS.where(DagRun.dag_id.in_(some), DagRun.end_date >= since, ~_UNFINISHED)
+        yield from (_run_facts(row) for row in session.execute(query))
+
+
+def has_unfinished_run(session: Session, dag_id: str) -> bool:
+    """True if a run of the DAG has not ended."""
+    return session.scalar(select(DagRun.run_id).where(DagRun.dag_id == dag_id, _UNFINISHED).limit(1)) is not None
+
+
+_IDS_PER_QUERY = 500
+_UNFINISHED = DagRun._state.in_([str(state) for state in State.unfinished_dr_states])
+_RUN_FACTS = select(DagRun.dag_id, DagRun.run_id, DagRun._state.label("state"), DagRun.end_date, DagRun.conf)
+
+
+def _run_facts(row: Any) -> RunFacts:
+    ended_at = row.end_date if row.state not in State.unfinished_dr_states else None
+    return RunFacts(row.dag_id, row.run_id, ended_at, row.conf or {})
 
 
 def run_url(dag_id: str, run_id: str, server: str) -> str:

@@ -27,6 +27,7 @@ from airloom.plugins.api.routes import (
     runs,
     snapshots,
     steps,
+    upkeep,
     workspaces,
 )
 from airloom.plugins.pages.router import router as pages
@@ -34,7 +35,7 @@ from airloom.plugins.settings import load_settings
 
 URL_PREFIX = "/airloom"
 API_PREFIX = "/api/v1"
-RESOURCES = (workspaces, datastores, files, computes, snapshots, experiments, graphs, runs, steps)
+RESOURCES = (workspaces, datastores, files, computes, snapshots, experiments, graphs, runs, steps, upkeep)
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from airloom.graph.model import ReuseMode
 from airloom.graph.results import Explanation, OutputRef
+from airloom.upkeep.collect import MINIMAL_AGE, OLDER_THAN
 
 Tags = dict[str, str]
 RunStatus = Literal["NotStarted", "Running", "Failed", "Finished", "Canceled"]
 StepStatus = Literal["NotStarted", "Queued", "Running", "Failed", "Finished", "Canceled"]
 JsonObject = dict[str, Any]
+_LONGEST_AGE = 100 * 365 * 24 * 3600
 
 
 class Body(BaseModel):
@@ -368,3 +370,22 @@ class ArtifactList(BaseModel):
     """The files that an attempt of a step has left, by path."""
 
     artifacts: list[Artifact]
+
+
+# --- upkeep -----------------------------------------------------------------------------------------------------
+
+
+class GcBody(Body):
+    """How long things are kept without being used, and how many bytes they may have; nothing goes in a `dry_run`."""
+
+    older_than_seconds: int = Field(
+        default=int(OLDER_THAN.total_seconds()), ge=int(MINIMAL_AGE.total_seconds()), le=_LONGEST_AGE
+    )
+    max_bytes: int | None = Field(default=None, ge=0)
+    dry_run: bool = False
+
+
+class VerifyBody(Body):
+    """Whether damaged objects are put aside; else nothing is changed."""
+
+    quarantine: bool = False

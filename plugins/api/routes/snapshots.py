@@ -62,8 +62,8 @@ def put_snapshot(digest: str, manifest: TreeManifest, storage: StoreDep, setting
 
 @router.get("/{digest}", summary="Read a snapshot's manifest")
 def get_snapshot(digest: str, storage: StoreDep) -> dict[str, Any]:
-    """The manifest: paths, sizes and digests of all files."""
-    return storage.snapshot(digest).model_dump(mode="json")
+    """The manifest: paths, sizes and digests of all files. A caller that finds it need not upload it again."""
+    return storage.use_snapshot(digest).model_dump(mode="json")
 
 
 def _check_limits(manifest: TreeManifest, settings: Settings) -> None:

@@ -101,6 +101,8 @@ MATRIX = [
     ("GET", "/workspaces/default/runs/none/steps/a/logs/stdout", ALL),
     ("GET", "/workspaces/default/runs/none/steps/a/artifacts", ALL),
     ("GET", "/workspaces/default/runs/none/steps/a/artifacts/b", ALL),
+    ("POST", "/workspaces/none/gc", FROM_OP),
+    ("POST", "/workspaces/none/verify", FROM_OP),
 ]
 
 
