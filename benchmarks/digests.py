@@ -1,6 +1,6 @@
 """The digest of 10 GB of data against BLAKE3 alone; and of a tree of small files that has not changed.
 
-All files are in the page cache: what is measured is the work, not the disk. `AIRLOOM_BENCH_GB` makes the data smaller.
+All files are in the page cache: what is measured is the work, not the disk. `BENCH_GB` makes the data smaller.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airloom.storage.stat_cache import StatCache, null_cache
 from airloom.storage.tree import digest_tree
 from benchmarks.figures import Figure, at_least, medians, ratio_at_least, seconds
 
-GIGABYTES = float(os.environ.get("AIRLOOM_BENCH_GB", "10"))
+GIGABYTES = float(os.environ.get("BENCH_GB", "10"))
 SMALL_FILES = 100_000
 REPEATS = 3
 _BUFFER_BYTES = 1 << 20
