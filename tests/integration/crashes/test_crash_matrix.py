@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.thorough, p
 Rounds = Callable[[int, int], int]
 KILLED = -signal.SIGKILL
 FEW = 40
+WITH_THREADS = "snapshots"  # its threads share the work as they come, so a point need not be reached every time
 
 
 def sample(found: list[Point], count: int) -> list[Point]:
@@ -48,8 +49,9 @@ def test_a_kill_at_any_system_call(name: str, stage: Callable[[str], Stage], for
     found = points_of(set_up, forks)
     for point in sample(found, rounds(FEW, len(found))):
         set_up.reset()
-        assert forks.run_traced(name, set_up.root, set_up.log, inject=[point.kill]) == KILLED, point
-        set_up.check_and_go_on()
+        code = forks.run_traced(name, set_up.root, set_up.log, inject=[point.kill])
+        assert code == KILLED or name == WITH_THREADS, point
+        set_up.check_and_go_on(finished=code == 0)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

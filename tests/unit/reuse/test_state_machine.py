@@ -52,6 +52,7 @@ STEPS = st.sampled_from("abcd")
 MODES = st.sampled_from(["auto", "auto", "auto", "off", "refresh"])
 RAW = st.sampled_from(["Data 0", "dATA 0", "Data 1", "dAtA 1"])  # of one length
 INDEX = st.integers(0, 30)
+RUNS = st.sampled_from([True, True, False])  # does a run follow at once?
 BYTES_DAMAGE = st.sampled_from(["flip", "truncate", "extend", "delete"])
 
 
@@ -82,33 +83,42 @@ class Reuse(RuleBasedStateMachine):
     def choose_shape(self, shape: str) -> None:
         self.world.shape = shape
         self.bench.write("raw.txt", self.world.raw)
+        self.compare("auto")
 
     # --- what an author does ----------------------------------------------------------------------------------
 
-    @rule(step=STEPS, code=st.integers(0, 3))
-    def edit_code(self, step: str, code: int) -> None:
+    @rule(step=STEPS, code=st.integers(0, 3), runs=RUNS)
+    def edit_code(self, step: str, code: int, runs: bool) -> None:
         self.world.code[step] = code
+        self.then(runs)
 
-    @rule(step=STEPS, version=st.integers(0, 1))
-    def change_version(self, step: str, version: int) -> None:
+    @rule(step=STEPS, version=st.integers(0, 1), runs=RUNS)
+    def change_version(self, step: str, version: int, runs: bool) -> None:
         self.world.version[step] = version
+        self.then(runs)
 
-    @rule(rate=st.integers(0, 2))
-    def change_parameter(self, rate: int) -> None:
+    @rule(rate=st.integers(0, 2), runs=RUNS)
+    def change_parameter(self, rate: int, runs: bool) -> None:
         self.world.rate = rate
+        self.then(runs)
 
     @rule(steps=st.frozensets(STEPS, max_size=1))
     def refuse_reuse(self, steps: frozenset[str]) -> None:
         self.world.refuses = steps
 
-    @rule(text=RAW)
-    def change_input(self, text: str) -> None:
+    @rule(text=RAW, runs=RUNS)
+    def change_input(self, text: str, runs: bool) -> None:
         """Equal length, and the old time of change put back."""
         self.world.raw = text
         path = self.bench.data / "raw.txt"
         before = path.stat()
         path.write_text(text)
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        self.then(runs)
+
+    def then(self, runs: bool) -> None:
+        if runs:
+            self.compare("auto")
 
     # --- runs -------------------------------------------------------------------------------------------------
 
@@ -188,8 +198,12 @@ class Reuse(RuleBasedStateMachine):
         return [attempt for attempt in self.attempts if attempt.intact]
 
     @precondition(lambda self: self.intact())
-    @rule(index=INDEX, how=st.sampled_from(["flip", "truncate", "extend", "delete", "more files", "delete all"]))
-    def damage_output(self, index: int, how: str) -> None:
+    @rule(
+        index=INDEX,
+        how=st.sampled_from(["flip", "truncate", "extend", "delete", "more files", "delete all"]),
+        runs=RUNS,
+    )
+    def damage_output(self, index: int, how: str, runs: bool) -> None:
         attempt = self.intact()[index % len(self.intact())]
         path = self.bench.data / attempt.real.outputs["out"].path
         if how == "more files" and path.is_dir():
@@ -200,25 +214,28 @@ class Reuse(RuleBasedStateMachine):
             files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
             damage(files[index % len(files)], how)
         attempt.intact = False
+        self.then(runs)
 
     @precondition(lambda self: self.model.records)
-    @rule(index=INDEX, how=BYTES_DAMAGE)
-    def damage_record(self, index: int, how: str) -> None:
+    @rule(index=INDEX, how=BYTES_DAMAGE, runs=RUNS)
+    def damage_record(self, index: int, how: str, runs: bool) -> None:
         entry = _pick(self.model.records, index)
         damage(self.record_path(entry), how)
         entry.intact = False
+        self.then(runs)
 
     @precondition(lambda self: self.model.pipelines)
-    @rule(index=INDEX, how=BYTES_DAMAGE)
-    def damage_pipeline_record(self, index: int, how: str) -> None:
+    @rule(index=INDEX, how=BYTES_DAMAGE, runs=RUNS)
+    def damage_pipeline_record(self, index: int, how: str, runs: bool) -> None:
         for path in self.files("pipelines"):
             damage(path, how)
         for entry in self.model.pipelines.values():
             entry.intact = False
+        self.then(runs)
 
     @precondition(lambda self: self.model.records)
-    @rule(one=INDEX, other=INDEX)
-    def exchange_records(self, one: int, other: int) -> None:
+    @rule(one=INDEX, other=INDEX, runs=RUNS)
+    def exchange_records(self, one: int, other: int, runs: bool) -> None:
         entries = _pick(self.model.records, one), _pick(self.model.records, other)
         first, second = (self.record_path(entry) for entry in entries)
         if first == second or not all(entry.believed() for entry in entries):
@@ -228,6 +245,7 @@ class Reuse(RuleBasedStateMachine):
         first.write_bytes(data[1])
         for entry in entries:
             entry.intact = False
+        self.then(runs)
 
     @rule()
     def delete_history(self) -> None:
@@ -385,8 +403,8 @@ def test_reuse_behaves_like_its_model(rounds: Callable[[int, int], int]) -> None
     run_state_machine_as_test(
         Reuse,
         settings=settings(
-            max_examples=rounds(25, 1500),
-            stateful_step_count=rounds(25, 50),
+            max_examples=rounds(20, 500),
+            stateful_step_count=rounds(20, 50),
             deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=True,
