@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 Role = Callable[..., Any]
-WAIT_SECONDS = 280
+WAIT_SECONDS = 1800  # a race at full scale takes long on a busy machine
 
 
 def preload(*modules: str) -> None:

@@ -23,7 +23,7 @@ from tests.integration.api.server import ApiServer
 from tests.integration.api.test_workspaces import airflow_pool
 from tests.support.azurite import Azurite
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1800)]
 
 WRITERS = 8
 Rounds = Callable[[int, int], int]

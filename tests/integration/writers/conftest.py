@@ -13,7 +13,8 @@ WRITERS = 8
 crew.preload("tests.integration.writers.store_roles", "airloom.storage.azure_blob")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture
 def writers() -> Iterator[crew.Crew]:
+    """New ones for each test: after a failure they may still be at work."""
     with crew.Crew(WRITERS) as eight:
         yield eight

@@ -18,7 +18,7 @@ from tests.integration.writers.conftest import WRITERS
 from tests.support.builders import a_graph, a_step
 from tests.support.crew import Crew
 
-pytestmark = [pytest.mark.integration, pytest.mark.thorough]
+pytestmark = [pytest.mark.integration, pytest.mark.thorough, pytest.mark.timeout(1800)]
 
 Rounds = Callable[[int, int], int]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -173,3 +175,37 @@ def test_a_large_file_that_was_changed_leaves_no_object(store: ObjectStore, tmp_
             store.put_file(key, tmp_path / "source", digest=digest_bytes(b"x" * (2 * BLOCK + 4)))
     assert list(store.list()) == ["replaced"]
     assert store.get("replaced") == b"old"
+
+
+def test_a_touch_is_seen_and_changes_no_bytes(store: ObjectStore) -> None:
+    """Azure knows times to the second."""
+    store.put("k", b"12345")
+    before = store.info("k")
+    assert before is not None and before.size == 5
+    time.sleep(1.1)
+    assert store.touch("k") is True
+    after = store.info("k")
+    assert after is not None and after.modified > before.modified
+    assert (after.size, store.get("k")) == (5, b"12345")
+
+
+def test_what_is_not_there_has_no_info_and_cannot_be_touched(store: ObjectStore) -> None:
+    assert store.info("k") is None
+    assert store.touch("k") is False
+    assert store.delete_if_unused("k", datetime.now(UTC)) is True
+
+
+def test_only_what_was_not_used_since_is_deleted(store: ObjectStore) -> None:
+    store.put("k", b"")
+    assert store.delete_if_unused("k", datetime.now(UTC) - timedelta(hours=1)) is False
+    assert store.exists("k")
+    assert store.delete_if_unused("k", datetime.now(UTC) + timedelta(hours=1)) is True
+    assert not store.exists("k")
+
+
+def test_a_touched_object_can_be_updated_and_deleted_as_before(store: ObjectStore) -> None:
+    store.put("k", b"1")
+    assert store.touch("k")
+    store.update("k", lambda old: (old or b"") + b"2")
+    assert store.touch("k")
+    assert store.delete_exactly("k", b"12") is True
