@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airloom.errors import NotFound, UnsafePath
+from airloom.graph.canonical import digest_value
 from airloom.graph.results import Origin, OutputRef
 from airloom.reuse.leases import LeaseStore, Owner
 from airloom.reuse.records import HISTORY_LENGTH, LostRecord, PipelineRecord, Record, RecordStore
@@ -150,3 +151,16 @@ def test_a_lease_is_given_up_and_extended_by_its_owner_only(store: LocalStore) -
     leases.release("k", mine)
     assert leases.holder("k") is None
     assert list(store.list()) == []
+
+
+def test_a_damaged_attempt_does_not_hide_the_others(records: RecordStore, store: LocalStore) -> None:
+    """Nor is one believed that lies in the place of another: it says nothing about the step whose place it has."""
+    made = [a_record(created_at=f"202{number}") for number in range(4)]
+    for record in made:
+        records.remember(record)
+    paths = list(store.list("reuse/history"))
+    folder = "reuse/history/" + digest_value("train it")[:32]
+    assert paths == [f"{folder}/202{number}-{KEY[:16]}.json" for number in range(4)]
+    store.put(paths[3], b"{")
+    store.put(paths[1], store.get(paths[0]))
+    assert list(records.history("train it", KEY)) == [made[2], made[0]]
