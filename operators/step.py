@@ -21,6 +21,7 @@ from airloom.operators.waiting import LOST_WORKER_RETRIES, RETRY_DELAY, wait_for
 from airloom.operators.xcoms import pull_plan, pull_results, push_failure, push_result
 from airloom.reuse.plan import Plan
 from airloom.reuse.workspace import ReuseWorkspace
+from airloom.runner.outputs import remove_remains
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -129,7 +130,12 @@ class StepOperator(BaseOperator):
                 self._skip_if_stopped(stop, context["ti"])
                 return None
 
-        return wait_for(unless_busy)
+        result = wait_for(unless_busy)
+        if result.reused_from is not None and context["ti"].try_number > 1:
+            # Another run has done the step since; else the new attempt would have removed what the killed one left.
+            places = [port.datastore or definition.default_datastore for port in step.outputs]
+            remove_remains(workspace.storage, places, run.run_id, step.id)
+        return result
 
     def _skip_if_stopped(self, stop: RunStop, ti: Any) -> None:
         failed = stop.announced_by()

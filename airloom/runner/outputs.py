@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,8 +81,7 @@ class OutputStager:
         step = staging_stem(self._spec.run_id, self._spec.step_id)
         folder = parent / f"{step}-{digest_value(self._spec.attempt)[:16]}"
         if folder not in self._folders:
-            for remains in parent.glob(f"{step}-*"):
-                remove_tree(remains)
+            _remove_all(parent, step)
             self._folders.append(folder)
         return folder
 
@@ -105,6 +104,17 @@ class OutputStager:
 def staging_stem(run_id: str, step_id: str) -> str:
     """How the names of the hidden folders of all attempts of a step of a run begin, up to their last '-'."""
     return f"{STAGING_PREFIX}{digest_value([run_id, step_id])[:16]}"
+
+
+def remove_remains(store: WorkspaceStore, datastores: Iterable[str], run_id: str, step_id: str) -> None:
+    """Remove what killed attempts of a step have left unpublished on these datastores."""
+    for name in set(datastores):
+        _remove_all(store.datastore(name).local_path("azureml"), staging_stem(run_id, step_id))
+
+
+def _remove_all(parent: Path, step: str) -> None:
+    for remains in parent.glob(f"{step}-*"):
+        remove_tree(remains)
 
 
 def _collect(output: OpenOutput, step: str) -> None:

@@ -105,7 +105,10 @@ def test_two_processes_submit_at_once_while_a_scheduler_dies(
         strike(stage, scene, victim, IN_A_RUN[victim], random.Random(number), "a")
         ids = [submitter.communicate(timeout=120)[0].split()[-1] for submitter in submitters]
         assert [wait_for_end(stage, run_id) for run_id in ids] == ["Finished", "Finished"]
-        assert Counter(entry.step for entry in scene.journal("end")) == dict.fromkeys(STEPS, 1)
+        starts = Counter(entry.step for entry in scene.journal("start"))
+        # Once more at most, as it died with its scheduler.
+        assert starts.pop("a") in (1, 2)
+        assert starts == dict.fromkeys("bcdpq", 1)
         experiment = stage.client().experiments[scene.experiment]
         check_the_end(stage, scene, *(PipelineRun(experiment, run_id) for run_id in ids))
 

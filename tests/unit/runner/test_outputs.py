@@ -9,6 +9,7 @@ import pytest
 
 from airloom.errors import AlreadyExists, StepFailed, UnsafePath
 from airloom.runner import ScriptFailed, StagedOutput, StepSpec
+from airloom.runner.outputs import remove_remains
 from tests.unit.runner.support import Host, an_output, output_path
 
 pytestmark = pytest.mark.integration
@@ -120,6 +121,19 @@ def test_what_a_killed_attempt_left_is_not_taken_for_output(host: Host) -> None:
     assert host.visible() == []
     host.run(spec)
     assert host.stream("stdout") == [f"[] {left}"] * 2
+
+
+def test_what_killed_attempts_left_can_be_removed_without_another_attempt(host: Host) -> None:
+    """As when another run has done the step in the meantime."""
+    script = "import os, sys; print(sys.argv[1])"
+    for step_id in ("step-1", "step-2"):
+        host.run(step(host, script, an_output("model", is_directory=True), step_id=step_id))
+    left = [Path(line) for line in host.stream("stdout")]
+    for place in left:
+        place.mkdir(parents=True)
+        (place / "half").write_text("h")
+    remove_remains(host.store, ["data", "data"], "run-1", "step-1")
+    assert [place.exists() for place in left] == [False, True]
 
 
 def test_long_ids_are_no_obstacle(host: Host) -> None:
