@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from blake3 import blake3
 
-from airloom.errors import AirloomError, IntegrityError, InvalidName, NotFound
+from airloom.errors import IntegrityError, InvalidName, NotFound
 from airloom.graph.canonical import digest_value
 from airloom.graph.results import OutputRef
 from airloom.reuse.records import LostRecord, PipelineRecord, Record, RecordStore
@@ -104,7 +104,7 @@ class Checks:
             manifest = self._workspace.snapshot(digest)
         except NotFound:
             return None
-        except AirloomError as error:
+        except (IntegrityError, InvalidName) as error:
             return error.message
         for entry in manifest.entries:
             if not self._store.exists(self._workspace.blob_key(entry.digest)) and self._store.exists(key):

@@ -9,6 +9,7 @@ from airloom.storage.freshness import ObjectInfo
 from airloom.storage.workspace import WorkspaceStore
 
 FOLDER = "quarantine"
+_TICK = timedelta(seconds=1)  # some stores know times to the second only
 
 
 class Quarantine:
@@ -23,7 +24,7 @@ class Quarantine:
         target = f"{self.folder}/{key}"
         if not self.copy(key):
             return False
-        if self._store.delete_if_unused(key, seen.modified + timedelta(microseconds=1)):
+        if self._store.delete_if_unused(key, seen.modified + _TICK):
             return True
         self._store.delete(target)
         return False

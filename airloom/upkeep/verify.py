@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from airloom.errors import AirloomError, NotFound
+from airloom.errors import IntegrityError, InvalidName, NotFound, UnsafePath
 from airloom.graph.results import OutputRef
 from airloom.reuse.records import RecordStore
 from airloom.storage.datastores import DatastoreConfig
@@ -149,7 +149,7 @@ class _Verifier:
     def _reach(self, name: str) -> bool:
         try:
             root = self._workspace.datastore(name).local_path()
-        except AirloomError:
+        except (NotFound, IntegrityError, InvalidName):
             return False
         key = self._workspace.datastore_key(name)
         if not root.is_dir() and ("datastore", key) not in self._seen.findings:
@@ -174,7 +174,7 @@ class _Verifier:
             return self._workspace.datastore(output.datastore).digest(output.path)
         except NotFound:
             return "It no longer exists."
-        except (AirloomError, OSError) as error:
+        except (IntegrityError, UnsafePath, OSError) as error:
             return f"It cannot be read: {error}"
 
     # --- pipelines --------------------------------------------------------------------------------------------
@@ -232,7 +232,9 @@ class _Verifier:
         name = key.rpartition("/")[2].removesuffix(".json")
         try:
             config = self._workspace.datastore(name).config
-        except AirloomError as error:
+        except NotFound:
+            return None
+        except (IntegrityError, InvalidName) as error:
             return error.message
         expected = self._datastores.get(name)
         if config.name != name:

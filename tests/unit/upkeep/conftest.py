@@ -21,6 +21,5 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def deployment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    monkeypatch.setenv("AIRLOOM_CACHE_DIR", str(folder / "cache"))
+def deployment(folder: Path) -> Deployment:
     return Deployment(folder / "deployment")

@@ -29,6 +29,7 @@ from airloom.storage.datastores import DatastoreConfig
 from airloom.storage.definitions import DefinitionStore, dag_id
 from airloom.storage.local import LocalStore
 from airloom.storage.snapshot import collect, store_snapshot
+from airloom.storage.stat_cache import StatCache
 from airloom.storage.workspace import WorkspaceStore
 from airloom.upkeep import GcReport, Limits, RunUse, VerifyReport
 from airloom.upkeep import collect as collect_garbage
@@ -121,7 +122,8 @@ class Deployment(Workbench):
         (root / "data").mkdir(exist_ok=True)
         self.root = root
         self.store = LocalStore(root / "store")
-        self.storage = WorkspaceStore(self.store, "default")
+        # A cache of its own: one that is shared would be written to when this folder is long gone.
+        self.storage = WorkspaceStore(self.store, "default", StatCache(root / "digests.sqlite"))
         self.data = root / "data"
         self.storage.put_datastore(DatastoreConfig(name=DATASTORE, root=str(self.data)))
         self.workspace = ReuseWorkspace(self.storage)
@@ -141,7 +143,7 @@ class Deployment(Workbench):
                 staged.rename(folder)
             except OSError:  # another run was faster
                 shutil.rmtree(staged)
-        return store_snapshot(self.storage, collect(folder), folder)
+        return store_snapshot(self.storage, collect(folder, cache=self.storage.cache), folder)
 
     def define(self, pipe: Pipe) -> Definition:
         """The definition of a pipeline, as a submission makes it."""
