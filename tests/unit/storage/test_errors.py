@@ -129,7 +129,7 @@ CASES: dict[str, Case] = {
     "folder in the way of a new object": (lambda p: p.store.put_if_absent("workspaces", b""), "No object can be written to {root}/store/workspaces: other objects lie below this name.", "Choose another key.", "{root}/store/workspaces"),
     "other bytes": (lambda p: p.workspace.put_blob(ZEROS, b""), f"Content sent as {ZEROS} has the digest af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262.", "Send it again.", ZEROS),
     "no such datastore": (lambda p: p.workspace.datastore("blop"), "The workspace 'lab' has no datastore 'blop'.", "Did you mean 'blob'? It has: blob.", "blop"),
-    "no definition": (lambda p: p.definitions.get("0123456789abcdef"), "There is no pipeline definition 0123456789abcdef.", "Submit the pipeline again.", "0123456789abcdef"),
+    "no definition": (lambda p: p.definitions.get("0123456789abcdef"), "There is no pipeline definition 0123456789abcdef.", "`airloom gc` removes those that were not used for long. Submit the pipeline again.", "0123456789abcdef"),
     "no digest of a definition": (lambda p: p.definitions.get("x" * 99), f"'{'x' * 80}' is not the digest of a definition.", "It has 16 hexadecimal digits.", "x" * 80),
     "altered definition": (altered_definition, "The definition 'definitions/0123456789abcdef.json' was altered: its content does not have its digest.", "Delete it from the store and submit the pipeline again.", "definitions/0123456789abcdef.json"),
     "no shard": (lambda p: p.definitions.shard(-1), "There is no shard -1.", "Shards are 0 to 15.", "-1"),
