@@ -86,6 +86,7 @@ def test_an_unchanged_pipeline_costs_one_record_and_a_look_at_each_output(
     plan(chain(length))
     again, counts = plan(chain(length))
     assert len(again.reused) == length
+    del counts["connections"]  # none, unless the test took so long that the outputs are looked up
     assert counts == {"pipelines": 1, "refreshed": 2, "datastores": 1, "digests": length + 1}
 
 

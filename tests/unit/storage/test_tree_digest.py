@@ -13,7 +13,7 @@ import pytest
 
 from airloom.errors import UnsafePath
 from airloom.storage.file_digests import RACY_NS, FileStat, signed
-from airloom.storage.stat_cache import StatCache, null_cache
+from airloom.storage.stat_cache import StatCache, null_cache, with_check
 from airloom.storage.tree import digest_tree, scan_tree
 from airloom.storage.walk import FoundFolder, walk_folders
 
@@ -49,14 +49,14 @@ def tree(new_tree: Callable[[], Path]) -> Path:
 def trees(cache: StatCache) -> dict[str, str]:
     assert cache.path is not None
     with sqlite3.connect(cache.path) as database:
-        return dict(database.execute("SELECT hex(fingerprint), digest FROM trees"))
+        return {name: text[:64] for name, text in database.execute("SELECT hex(fingerprint), digest FROM trees")}
 
 
 def plant(cache: StatCache, digest: str) -> None:
     """Replace what is remembered of the only tree, to see whether the memory is used."""
     assert cache.path is not None
     with sqlite3.connect(cache.path) as database:
-        assert database.execute("UPDATE trees SET digest = ?", (digest,)).rowcount == 1
+        assert database.execute("UPDATE trees SET digest = ?", (with_check(digest),)).rowcount == 1
 
 
 def true_digest(root: Path) -> str:
@@ -171,12 +171,20 @@ def test_a_broken_cache_is_no_error(cache: StatCache, tree: Path) -> None:
     assert list(trees(cache).values()) == [expected]
 
 
+def test_an_altered_row_is_not_believed(cache: StatCache, tree: Path) -> None:
+    expected = digest_tree(tree, cache)
+    assert cache.path is not None
+    with sqlite3.connect(cache.path) as database:
+        database.execute("UPDATE trees SET digest = 'f' || substr(digest, 2)")
+    assert digest_tree(tree, cache) == expected
+
+
 def test_a_cache_of_the_version_without_trees_is_used_on(cache: StatCache, tree: Path) -> None:
     digest_tree(tree, cache)
     assert cache.path is not None
     with sqlite3.connect(cache.path) as database:
         database.execute("DROP TABLE trees")
-        database.execute("UPDATE files SET digest = ?", ("f" * 64,))
+        database.execute("UPDATE files SET digest = ?", (with_check("f" * 64),))
     assert digest_tree(tree, cache) != true_digest(tree), "the digests of the files are still known"
     assert len(trees(cache)) == 1
 
