@@ -23,7 +23,8 @@ demo: venv ## Run the example pipeline three times on an embedded Airflow: first
 	$(BIN)/python -m examples.automobile.run_demo
 
 test: lint ## Check style, types and import rules, then run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto -m 'not integration'
+	$(BIN)/python -m pytest -m integration
 
 thorough: venv ## Run the tests of crashes, races and corruption at full scale (takes an hour)
 	$(BIN)/python -m pytest --thorough -m thorough
@@ -47,7 +48,7 @@ format: venv ## Format the code and sort its imports
 	$(BIN)/ruff format --quiet .
 
 unit: venv ## Run only the tests that start no server
-	$(BIN)/python -m pytest -m 'not integration'
+	$(BIN)/python -m pytest --numprocesses auto -m 'not integration'
 
 up: venv ## Start the embedded server
 	$(BIN)/airloom up --detach
