@@ -98,6 +98,20 @@ class DefinitionStore:
 
         self._store.update(index_key(number), drop)
 
+    def settle(self, digest: str) -> None:
+        """Let the index list a definition if it is stored and only then, whatever others do to it meanwhile.
+
+        Whoever removes one, or lists one that he has not just put, calls this afterwards: of two who come between
+        each other's steps the later one leaves the index right.
+        """
+        listed = None
+        while listed != (stored := self.info(digest) is not None):
+            if stored:
+                self.enlist(digest)
+            else:
+                self.unlist(digest)
+            listed = stored
+
     def mend_shard(self, number: int) -> None:
         """Let a shard list what is stored, and nothing else."""
         stored = set(self._stored(number))

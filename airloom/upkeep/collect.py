@@ -219,7 +219,7 @@ class _Collector:
         definitions = self._all.definitions_of
         for digest in kept.definitions:
             if not self._dry_run and digest not in definitions.shard(shard_of(digest)):
-                definitions.enlist(digest)
+                definitions.settle(digest)  # it may be unlisted because another collector is taking it
 
     def _take_definition(self, digest: str, definition: StoredDefinition) -> bool:
         """Out of the index first, so that Airflow drops the DAG. Whoever submits it meanwhile, or runs it, keeps it."""
@@ -228,9 +228,10 @@ class _Collector:
         before = self._cutoff if definition.here else self._floor
         if self._runs.retire(definition.dag_id):
             if definitions.delete_if_unused(digest, before):
+                definitions.settle(digest)
                 return True
             self._runs.revive(definition.dag_id)
-        definitions.enlist(digest)
+        definitions.settle(digest)
         self._uses = [*self._uses, *self._runs.uses((definition.dag_id,), self._cutoff)]
         return False
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +15,9 @@ from airloom.graph.canonical import canonical_json, digest_bytes
 from airloom.graph.model import Definition
 from airloom.storage.definitions import SHARDS, DefinitionStore, dag_id, digest16, digest16_of_dag_id, shard_of
 from airloom.storage.envelope import seal
+from airloom.storage.freshness import ObjectInfo
 from airloom.storage.local import LocalStore
+from airloom.storage.object_store import ObjectStore
 from tests.support.builders import a_graph, a_step
 
 
@@ -153,3 +157,45 @@ def test_experiments_whose_names_look_alike_have_dags_of_their_own() -> None:
 def test_dags_of_others_are_told_apart(other: str) -> None:
     with pytest.raises(InvalidName, match=f"The DAG '{other}' was not made by Airloom"):
         digest16_of_dag_id(other)
+
+
+class Interrupted(DefinitionStore):
+    """Definitions of which somebody else puts or removes one just after this one has looked whether it is there."""
+
+    def __init__(self, store: ObjectStore, meanwhile: list[Callable[[], object]]) -> None:
+        super().__init__(store)
+        self._meanwhile = meanwhile
+
+    def info(self, digest: str) -> ObjectInfo | None:
+        found = super().info(digest)
+        if self._meanwhile:
+            self._meanwhile.pop()()
+        return found
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_settling_lists_what_is_stored_and_nothing_else(definitions: DefinitionStore, stored: bool) -> None:
+    digest = definitions.put(a_definition())
+    if stored:
+        definitions.unlist(digest)
+    else:
+        assert definitions.delete_if_unused(digest, datetime.max.replace(tzinfo=UTC))
+    definitions.settle(digest)
+    assert listed(definitions) == ([digest] if stored else [])
+
+
+def test_settling_sees_a_definition_that_goes_meanwhile(definitions: DefinitionStore, store: ObjectStore) -> None:
+    digest = definitions.keep(a_definition())
+    gone = [lambda: definitions.delete_if_unused(digest, datetime.max.replace(tzinfo=UTC))]
+    Interrupted(store, gone).settle(digest)
+    assert not gone
+    assert listed(definitions) == []
+
+
+def test_settling_sees_a_definition_that_comes_meanwhile(definitions: DefinitionStore, store: ObjectStore) -> None:
+    digest = definitions.put(a_definition())
+    assert definitions.delete_if_unused(digest, datetime.max.replace(tzinfo=UTC))
+    come = [lambda: definitions.put(a_definition())]
+    Interrupted(store, come).settle(digest)
+    assert not come
+    assert listed(definitions) == [digest]
