@@ -146,8 +146,7 @@ executor = Executor(parallelism=2)
 executor.start()
 executor._process_workloads([Work("long", 60, Path(sys.argv[1]))])
 try:
-    raise_at = sys.argv[2] == "raise"
-    while not (raise_at and Path(sys.argv[1]).exists()):
+    while not Path(sys.argv[2]).exists():
         executor.sync()
         time.sleep(0.01)
     raise ValueError("the database is gone")
@@ -160,7 +159,8 @@ finally:
 def test_nothing_outlives_a_scheduler_that_is_killed_or_fails(tmp_path: Path, end: str) -> None:
     """One that fails does not wait for its tasks: nothing would be scheduled for as long as they take."""
     began = tmp_path / "began"
-    scheduler = psutil.Popen([sys.executable, "-c", SCHEDULER, str(began), end], stderr=subprocess.DEVNULL)
+    fail = tmp_path / "fail"
+    scheduler = psutil.Popen([sys.executable, "-c", SCHEDULER, str(began), str(fail)], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not written(began):
         assert time.monotonic() < deadline
@@ -168,6 +168,8 @@ def test_nothing_outlives_a_scheduler_that_is_killed_or_fails(tmp_path: Path, en
     family = scheduler.children(recursive=True)
     if end == "kill":
         scheduler.kill()
+    else:
+        fail.touch()
     scheduler.wait(timeout=30)
     gone, alive = psutil.wait_procs(family, timeout=15)
     assert len(gone) >= 1
