@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -112,9 +112,9 @@ class ApiServer:
         (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: airloom\nVersion: 0\n")
         (folder / "entry_points.txt").write_text("[airflow.plugins]\nairloom = airloom.plugins.plugin:AirloomPlugin\n")
 
-    def airflow(self, *arguments: str, **environment: str) -> str:
-        """Run an airflow command to its end."""
-        return run_airflow(arguments, {**self.environment, **environment})
+    def airflow(self, *arguments: str, database: str | None = None) -> str:
+        """Run an airflow command to its end, on this database or another one."""
+        return run_airflow(arguments, replace(self, database=database or self.database).environment)
 
     def act(self, command: str, **arguments: object) -> None:
         """Do what a scheduler and workers would; see airflow_side, which is started once."""

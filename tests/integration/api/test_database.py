@@ -29,7 +29,7 @@ def database(request: pytest.FixtureRequest, sqlite_server: ApiServer, tmp_path:
         yield f"sqlite:///{tmp_path / 'airflow.db'}"
         return
     address = request.getfixturevalue("postgres_database")
-    sqlite_server.airflow("db", "migrate", AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=address)
+    sqlite_server.airflow("db", "migrate", database=address)
     yield address
 
 
@@ -58,16 +58,15 @@ def differences(database: str) -> list[Any]:
 
 def test_life_of_the_tables(sqlite_server: ApiServer, database: str) -> None:
     """Made from the models, dropped by downgrade, made again by the migrations: the same tables both times."""
-    settings = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database}
     assert our_tables(database) == TABLES
     assert differences(database) == []
-    sqlite_server.airflow("db", "check-migrations", "--migration-wait-timeout", "1", **settings)
-    sqlite_server.airflow("db-manager", "downgrade", DB_MANAGER, "--to-revision", "base", "--yes", **settings)
+    sqlite_server.airflow("db", "check-migrations", "--migration-wait-timeout", "1", database=database)
+    sqlite_server.airflow("db-manager", "downgrade", DB_MANAGER, "--to-revision", "base", "--yes", database=database)
     assert our_tables(database) == {VERSION_TABLE}
-    sqlite_server.airflow("db-manager", "migrate", DB_MANAGER, "--to-revision", "0001", **settings)
+    sqlite_server.airflow("db-manager", "migrate", DB_MANAGER, "--to-revision", "0001", database=database)
     assert our_tables(database) == TABLES
     assert differences(database) == []
-    sqlite_server.airflow("db", "reset", "--skip-init", "--yes", **settings)
+    sqlite_server.airflow("db", "reset", "--skip-init", "--yes", database=database)
     assert our_tables(database) == set()
 
 

@@ -94,6 +94,7 @@ def test_new_pipeline_waits_for_no_dag_processor(server: ApiServer, bench: Bench
     assert "load_shard" in source
 
 
+@pytest.mark.thorough
 def test_dag_processor_finds_what_a_submit_has_written(
     server: ApiServer, bench: Bench, rounds: Callable[[int, int], int]
 ) -> None:

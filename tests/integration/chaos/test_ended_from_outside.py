@@ -8,7 +8,7 @@ from tests.integration.chaos.checks import check_the_end, wait_for_end
 from tests.integration.chaos.scene import Scene
 from tests.integration.chaos.stage import Stage, start_again
 
-pytestmark = [pytest.mark.integration, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.postgres, pytest.mark.slow, pytest.mark.thorough]
 
 
 def test_a_step_that_is_cleared_while_it_runs_is_run_again(stage: Stage, scene: Scene) -> None:
@@ -24,6 +24,7 @@ def test_a_step_that_is_cleared_while_it_runs_is_run_again(stage: Stage, scene: 
     check_the_end(stage, scene, run)
 
 
+@pytest.mark.usefixtures("only_thorough")
 def test_a_run_goes_on_when_the_server_was_shut_down_and_is_started_again(stage: Stage, scene: Scene) -> None:
     run = scene.submit(stage.client())
     scene.wait_for_start("p")

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.postgres, pytest.mark.slow, p
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.usefixtures("only_thorough")
 def test_a_run_survives_the_death_of_the_database(
     stage: Stage, tmp_path: Path, rounds: Callable[[int, int], int]
 ) -> None:
