@@ -60,10 +60,14 @@ def bare_airflow(folder: Path) -> Iterator[BareAirflow]:
 
 
 def _without_airloom(settings: Settings) -> Settings:
-    database = {name: value for name, value in settings["database"].items() if "airloom." not in str(value)}
-    processor = settings["dag_processor"] | {"dag_bundle_config_list": _DAGS_FOLDER_BUNDLE, "refresh_interval": 1}
-    kept = {section: options for section, options in settings.items() if section != "airloom"}
-    return kept | {"database": database, "dag_processor": processor}
+    """The settings that name nothing of Airloom's: its executor, tables and connections give way to the defaults."""
+    kept: Settings = {
+        section: {name: value for name, value in options.items() if "airloom." not in str(value)}
+        for section, options in settings.items()
+        if section != "airloom"
+    }
+    kept["dag_processor"] |= {"dag_bundle_config_list": _DAGS_FOLDER_BUNDLE, "refresh_interval": 1}
+    return kept
 
 
 def _wait_until_up(port: int) -> None:
