@@ -13,7 +13,7 @@ from benchmarks.figures import Figure, markdown
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULT = ROOT / "docs" / "benchmarks.json"
-_TABLE = re.compile(r"(?<=<!-- figures -->\n\n).*?(?=\n\n<!-- end of figures -->)", re.DOTALL)
+_TABLE = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- end of figures -->)", re.DOTALL)
 
 
 def table(result: dict[str, Any]) -> str:
@@ -29,7 +29,7 @@ def table(result: dict[str, Any]) -> str:
 
 def page_with(result: dict[str, Any], page: str) -> str:
     """The page with the table of a result in the place of the one it has."""
-    return _TABLE.sub(lambda _: table(result), page)
+    return _TABLE.sub(lambda _: f"\n{table(result)}\n\n", page)
 
 
 def main() -> None:

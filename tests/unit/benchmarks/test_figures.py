@@ -8,7 +8,7 @@ import json
 import pytest
 
 from benchmarks.__main__ import NAMES
-from benchmarks.docs import PAGE, RESULT, page_with
+from benchmarks.docs import PAGE, RESULT, page_with, table
 from benchmarks.figures import Figure, Goal, at_least, at_most, markdown, medians, ratio_at_least, ratio_at_most
 
 
@@ -62,7 +62,9 @@ def test_actions_take_turns() -> None:
 
 def test_the_page_shows_the_result() -> None:
     page = PAGE.read_text()
-    assert page == page_with(json.loads(RESULT.read_text()), page)
+    result = json.loads(RESULT.read_text())
+    assert page == page_with(result, page)
+    assert table(result) in page
 
 
 def test_the_page_names_every_benchmark() -> None:
