@@ -22,8 +22,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 demo: venv ## Run the example pipeline three times on an embedded Airflow: first, unchanged, one script edited
 	$(BIN)/python -m examples.automobile.run_demo
 
-test: lint ## Check style, types and import rules, then run all tests
-	$(BIN)/python -m pytest --numprocesses auto -m 'not integration'
+test: lint unit ## Check style, types and import rules, then run all tests
 	$(BIN)/python -m pytest -m integration
 
 thorough: venv ## Run the tests of crashes, races and corruption at full scale (takes an hour)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Unit = Literal["s", "ms", "ms/step", "us/file", "files/s", "GB/s", "MB", "% of a core", "count"]
+Unit = Literal["s", "ms", "ms/step", "files/s", "GB/s", "MB", "% of a core"]
 
 
 @dataclass(frozen=True)
@@ -127,4 +127,4 @@ def _amount(value: float | None, unit: Unit) -> str:
     if value is None:
         return "-"
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return text if unit == "count" else f"{text} {unit}"
+    return f"{text} {unit}"

@@ -7,13 +7,13 @@ that runs. `make`, which looks at times only, is not among them.
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from benchmarks.figures import Figure, ratio_at_most, seconds
+from benchmarks.figures import Figure, medians, ratio_at_most, seconds
 from benchmarks.peers import peer
 from benchmarks.servers import Bench, Chain, bench
 from tests.support.server import AIRLOOM
@@ -82,14 +82,9 @@ def measure() -> Iterator[Figure]:
             command = prepare(folder)
             command()  # cold
             command()
-            ours, theirs = _in_turn(unchanged, command)
+            ours, theirs = medians(REPEATS, partial(seconds, unchanged), partial(seconds, command))
             what = f"unchanged run of {LENGTH} steps by the command `airloom submit --wait`"
             yield Figure(what, ours, "s", f"the same by {name}", theirs, goal)
-
-
-def _in_turn(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
-    pairs = [(seconds(first), seconds(second)) for _ in range(REPEATS)]
-    return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
 
 
 def _airloom(server: Bench) -> Callable[[], object]:

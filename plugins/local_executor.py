@@ -31,7 +31,7 @@ from sqlalchemy import update
 
 from airloom.embedded.processes import COMPONENT_VARIABLE
 from airloom.embedded.scheduler_notes import SchedulerNotes
-from airloom.runner.process import end_with_parent
+from airloom.runner.guardian import end_with_parent
 
 TITLE = "airflow worker -- LocalExecutor:"
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from airloom.errors import InvalidGraph, NotFound
 from airloom.execution.names import REUSE_PARAM
-from airloom.graph.model import DataSource, Definition, PathSource, PipelineGraph, ReuseMode
+from airloom.graph.model import DataSource, Definition, PipelineGraph, ReuseMode, source_locations
 from airloom.graph.validate import GraphProblem, check_parameters, parse_graph, validate_graph
 from airloom.plugins import computes, datastores, experiments, workspaces
 from airloom.plugins.airflow_gateway import (
@@ -102,8 +102,7 @@ def _check_sources_given(graph: PipelineGraph, parameters: Mapping[str, Any], kn
         if parameter.type not in ("datapath", "dataset"):
             continue
         source = _SOURCE.validate_python(parameters[parameter.name])
-        locations = (source.location,) if isinstance(source, PathSource) else source.locations
-        for location in locations:
+        for location in source_locations(source):
             if location.datastore not in known:
                 raise InvalidGraph(
                     f"Parameter {parameter.name!r} is on the datastore {location.datastore!r}, "

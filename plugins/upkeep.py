@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from airloom.errors import IntegrityError, InvalidName
 from airloom.execution.names import PLAN_KEY, RESULT_KEY
-from airloom.graph.model import DataSource
+from airloom.graph.model import DataSource, source_locations
 from airloom.graph.results import StepResult
 from airloom.operators.run_context import run_name
 from airloom.plugins import datastores
@@ -30,7 +30,6 @@ from airloom.reuse.plan import Plan
 from airloom.storage.datastores import DatastoreConfig
 from airloom.storage.definitions import digest16_of_dag_id
 from airloom.upkeep import RunUse
-from airloom.upkeep.inventory import locations_of
 
 _SOURCE: TypeAdapter[DataSource] = TypeAdapter(DataSource)
 
@@ -112,7 +111,7 @@ def _paths(conf: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             source = _SOURCE.validate_python(value) if isinstance(value, Mapping) else None
         except ValidationError:
             continue  # an object of another kind, in the conf of a DAG that is not ours
-        for location in locations_of(source) if source is not None else ():
+        for location in source_locations(source) if source is not None else ():
             yield location.datastore, location.path
 
 

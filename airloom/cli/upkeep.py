@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from airloom.client import OnProgress
 
 _SECONDS = {"h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
-_BYTES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SHOWN_FINDINGS = 50
 
 

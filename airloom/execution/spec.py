@@ -15,10 +15,10 @@ from airloom.graph.model import (
     LiteralValue,
     OutputPort,
     ParameterValue,
-    PathSource,
     Scalar,
     Step,
     TabularSource,
+    source_locations,
 )
 from airloom.graph.results import OutputRef, StepResult
 from airloom.reuse.workspace import ReuseWorkspace, bound_data
@@ -90,10 +90,9 @@ def _place_of_output(output: OutputRef) -> dict[str, Any]:
 
 
 def _place_of_source(source: DataSource, workspace: ReuseWorkspace) -> dict[str, Any]:
-    locations = (source.location,) if isinstance(source, PathSource) else source.locations
     place: dict[str, Any] = {
         "kind": source.kind,
-        "paths": locations,
+        "paths": source_locations(source),
         "digest": workspace.source_digest(source),
     }
     if isinstance(source, TabularSource):

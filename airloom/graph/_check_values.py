@@ -6,7 +6,15 @@ import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from airloom.graph.model import DataLocation, DataSource, FilesSource, ParameterDef, PathSource, Scalar, TabularSource
+from airloom.graph.model import (
+    DataLocation,
+    FilesSource,
+    ParameterDef,
+    PathSource,
+    Scalar,
+    TabularSource,
+    source_locations,
+)
 from airloom.graph.names import RESERVED_PREFIX, parameter_fault, path_fault
 from airloom.graph.suggest import did_you_mean
 
@@ -26,11 +34,6 @@ class GraphProblem:
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
-
-
-def source_locations(source: DataSource) -> tuple[DataLocation, ...]:
-    """All places that a data source reads from."""
-    return (source.location,) if isinstance(source, PathSource) else source.locations
 
 
 def check_location(

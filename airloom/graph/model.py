@@ -61,6 +61,11 @@ class TabularSource(Model):
 DataSource = Annotated[PathSource | FilesSource | TabularSource, Field(discriminator="kind")]
 
 
+def source_locations(source: DataSource) -> tuple[DataLocation, ...]:
+    """All places that a data source reads from."""
+    return (source.location,) if isinstance(source, PathSource) else source.locations
+
+
 class ParameterDef(Model):
     """A pipeline parameter: a named value that each run may set. The default fixes the type."""
 

@@ -10,7 +10,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from airloom.errors import InvalidGraph
 from airloom.graph._check_values import describe, has_type
-from airloom.graph.model import DataSource, FilesSource, ParameterDef, PathSource, PipelineGraph, TabularSource
+from airloom.graph.model import (
+    DataSource,
+    FilesSource,
+    ParameterDef,
+    PathSource,
+    PipelineGraph,
+    TabularSource,
+    source_locations,
+)
 from airloom.graph.names import path_fault
 from airloom.graph.suggest import did_you_mean
 
@@ -106,7 +114,7 @@ def _convert_source(parameter: ParameterDef, value: Any) -> DataSource:
     if not isinstance(parameter.default, PathSource) and type(value) is not type(parameter.default):
         raise ValueError(f"its default is {describe(parameter.default)}")
     source: DataSource = value
-    for location in (source.location,) if isinstance(source, PathSource) else source.locations:
+    for location in source_locations(source):
         fault = path_fault(location.path, may_be_empty=True)
         if fault:
             raise ValueError(f"the path '{location.path}' {fault}")

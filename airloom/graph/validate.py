@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from airloom.errors import InvalidGraph
 from airloom.graph._check_step import check_step
-from airloom.graph._check_values import GraphProblem, check_location, check_parameter, source_locations
-from airloom.graph.model import InputPort, OutputOf, OutputPort, PipelineGraph, Step
+from airloom.graph._check_values import GraphProblem, check_location, check_parameter
+from airloom.graph.model import InputPort, OutputOf, OutputPort, PipelineGraph, Step, source_locations
 from airloom.graph.parameters import check_parameters
 from airloom.graph.parse import parse_graph
 

@@ -46,6 +46,13 @@ def prctl(option: int, value: int) -> None:
         pass
 
 
+def end_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends, in whatever way; does nothing where there is no prctl."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)  # it ended before the kernel was told
+
+
 class Guardian:
     """Starts one command, waits for it, and ends it with all its descendants."""
 
@@ -107,9 +114,7 @@ class Guardian:
         """In the child: be the command, which dies with the guardian, or tell why not."""
         try:
             os.setsid()
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != guardian:
-                os._exit(127)  # it died before the kernel was told
+            end_with_parent(guardian)
             for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and commands would inherit that
                 signal.signal(number, signal.SIG_DFL)
             os.execvp(argv[0], argv)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from airloom.runner.guardian import PR_SET_PDEATHSIG, prctl
 from airloom.runner.lines import LineSplitter
 
 OnLine = Callable[[str, str], None]
@@ -182,13 +181,6 @@ class CommandProcess:
             _kill_group(int(messages["pid"]) if "pid" in messages else None)
             return Ended("cancelled" if self._cancelled else "lost", -int(signal.SIGKILL), seconds)
         return Ended(cast(EndReason, messages["reason"]), int(messages["returncode"]), seconds)
-
-
-def end_with_parent(parent: int) -> None:
-    """Let the kernel kill this process when its parent ends, in whatever way; does nothing where there is no prctl."""
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)  # it ended before the kernel was told
 
 
 def _kill_group(leader: int | None) -> None:

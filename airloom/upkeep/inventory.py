@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from airloom.errors import AirloomError, NotFound
-from airloom.graph.model import DataLocation, DataSource, Definition, PathSource
+from airloom.graph.model import DataSource, Definition, source_locations
 from airloom.graph.results import Origin, OutputRef
 from airloom.reuse.records import LostRecord, Record, RecordStore
 from airloom.storage.datastores import DatastoreHandle
@@ -295,10 +295,5 @@ def _paths_of(definition: Definition) -> Iterator[tuple[str, str]]:
     sources: list[DataSource] = list(definition.graph.sources.values())
     sources += [p.default for p in definition.graph.parameters if not isinstance(p.default, str | int | float | bool)]
     for source in sources:
-        for location in locations_of(source):
+        for location in source_locations(source):
             yield location.datastore, location.path
-
-
-def locations_of(source: DataSource) -> tuple[DataLocation, ...]:
-    """The places that a data source names."""
-    return (source.location,) if isinstance(source, PathSource) else source.locations
