@@ -9,7 +9,7 @@ from typing import Any
 
 from airloom.errors import InvalidGraph
 from airloom.execution import RunInfo, utc_now
-from airloom.execution.names import REUSE_PARAM
+from airloom.execution.names import REUSE_PARAM, RUN_KEY
 from airloom.graph.canonical import digest_value
 from airloom.graph.model import Definition, ReuseMode
 from airloom.storage.paths import slug
@@ -20,13 +20,14 @@ REUSE_MODES: tuple[ReuseMode, ...] = ("auto", "off", "refresh")
 def run_info(context: Mapping[str, Any], definition: Definition) -> RunInfo:
     """The run that a task belongs to. Parameter values keep the types they were submitted with."""
     given = dict(context["params"])
+    own: Mapping[str, Any] = given.pop(RUN_KEY, None) or {}
     reuse = given.pop(REUSE_PARAM, "auto")
     if reuse not in REUSE_MODES:
         raise InvalidGraph(f"{REUSE_PARAM} must be one of {', '.join(REUSE_MODES)}, got {reuse!r}.", target=REUSE_PARAM)
     declared = {parameter.name: parameter.default for parameter in definition.graph.parameters}
     return RunInfo(
         workspace=definition.workspace,
-        experiment=definition.experiment,
+        experiment=own.get("experiment") or definition.experiment,
         run_id=run_name(context["dag_run"].dag_id, context["dag_run"].run_id),
         parameters={name: given.get(name, default) for name, default in declared.items()},
         reuse=reuse,

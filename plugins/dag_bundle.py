@@ -21,7 +21,7 @@ from airloom.errors import AirloomError
 from airloom.operators.definition import store_address
 from airloom.plugins.dag_factory import build_dag
 from airloom.plugins.loader_files import loader_file
-from airloom.storage.definitions import SHARDS, DefinitionStore, dag_id_of, digest16_of_dag_id
+from airloom.storage.definitions import SHARDS, DefinitionStore, dag_id_of, digest16_of_dag_id, name_of
 from airloom.storage.object_store import open_store
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def _dags_of(definitions: DefinitionStore, digests: Iterable[str]) -> Iterator[t
     for digest in digests:
         try:
             definition = definitions.get(digest)
-            dag = build_dag(definition, dag_id_of(definition.experiment, digest))
+            dag = build_dag(definition, dag_id_of(name_of(definition), digest))
         except AirloomError as error:
             # One damaged definition must not take the others of its shard away from Airflow.
             log.error("Pipeline definition %s is left out: %s", digest, error)

@@ -54,7 +54,8 @@ def build_dag(definition: Definition, identifier: str | None = None) -> DAG:
         description=_description(definition),
         schedule=None,
         catchup=False,
-        tags=[TAG, f"experiment:{definition.experiment}", f"workspace:{definition.workspace}"],
+        tags=_tags(definition),
+        default_args={"owner": definition.publication.owner} if definition.publication else {},
         is_paused_upon_creation=False,
         render_template_as_native_obj=False,
         doc_md=_doc(definition),
@@ -100,8 +101,18 @@ def _param(parameter: ParameterDef) -> Param:
     return Param(default, type=_JSON_TYPES[parameter.type], title=parameter.name)
 
 
+def _tags(definition: Definition) -> list[str]:
+    publication = definition.publication
+    if publication is None:
+        return [TAG, f"experiment:{definition.experiment}", f"workspace:{definition.workspace}"]
+    own = [f"{name}:{value}" if value else name for name, value in sorted(publication.tags.items())]
+    return [TAG, "published", f"pipeline:{publication.name}", f"workspace:{definition.workspace}", *own]
+
+
 def _display_name(definition: Definition, identifier: str) -> str:
     """The experiment, and the beginning of the digest: several pipelines of one experiment must be told apart."""
+    if definition.publication is not None:
+        return " · ".join(filter(None, (definition.publication.name, definition.publication.version)))
     return f"{definition.experiment} · {digest16_of_dag_id(identifier)[:6]}"
 
 

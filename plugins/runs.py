@@ -19,7 +19,7 @@ from airloom.plugins.run_states import airflow_states, run_status
 
 _Query: TypeAlias = "Select[RunRow, str | None, datetime | None, datetime | None]"
 _JOINED: _Query = select(RunRow, DAG_RUNS.c.state, DAG_RUNS.c.start_date, DAG_RUNS.c.end_date).outerjoin(
-    DAG_RUNS, (DAG_RUNS.c.dag_id == RunRow.dag_id) & (DAG_RUNS.c.run_id == RunRow.id)
+    DAG_RUNS, (DAG_RUNS.c.dag_id == RunRow.dag_id) & (DAG_RUNS.c.run_id == RunRow.airflow_run_id)
 )
 
 
@@ -86,7 +86,7 @@ def list_some(
 def cancel(session: Session, row: RunRow) -> None:
     """End a run. A run that has ended already stays as it is."""
     now = utc_now()
-    if cancel_run(session, row.dag_id, row.id):
+    if cancel_run(session, row.dag_id, row.airflow_run_id):
         row.cancel_requested_at = now
 
 
@@ -118,9 +118,9 @@ def _view(row: RunRow, state: str | None, started_at: datetime | None, ended_at:
 
 def _with_errors(session: Session, views: list[RunView]) -> list[RunView]:
     """Say of the failed ones which steps failed: one query for all."""
-    runs = [(view.row.dag_id, view.row.id) for view in views if view.status == "Failed" and view.known]
+    runs = [(view.row.dag_id, view.row.airflow_run_id) for view in views if view.status == "Failed" and view.known]
     failed = failed_tasks(session, runs)
-    return [replace(view, failed=failed.get(view.row.id, ())) for view in views]
+    return [replace(view, failed=failed.get(view.row.airflow_run_id, ())) for view in views]
 
 
 def _no_run(workspace: WorkspaceRow, run_id: str) -> NotFound:

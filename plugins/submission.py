@@ -153,6 +153,7 @@ def _register(
             workspace_id=workspace_id,
             experiment_id=experiments.ensure(session, workspace_id, experiment).id,
             dag_id=dag,
+            airflow_run_id=run_id,
             definition=digest16_of_dag_id(dag),
             display_name=submission.display_name,
             description=submission.description,

@@ -86,7 +86,7 @@ def delete(session: Session, row: WorkspaceRow) -> None:
     """Forget a workspace with its datastores, computes, experiments and runs. Its files in the store stay."""
     live = session.scalar(
         select(RunRow.id)
-        .join(DAG_RUNS, (DAG_RUNS.c.dag_id == RunRow.dag_id) & (DAG_RUNS.c.run_id == RunRow.id))
+        .join(DAG_RUNS, (DAG_RUNS.c.dag_id == RunRow.dag_id) & (DAG_RUNS.c.run_id == RunRow.airflow_run_id))
         .where(RunRow.workspace_id == row.id, DAG_RUNS.c.state.in_(("queued", "running")))
         .limit(1)
     )

@@ -16,3 +16,6 @@ FAILURE_KEY = "airloom_failure"
 
 REUSE_PARAM = "airloom.reuse"
 """DAG param that carries the reuse mode of a run, beside the pipeline's own parameters."""
+
+RUN_KEY = "airloom.run"
+"""Key in the conf of a run of a published pipeline: what else belongs to this run, such as its experiment."""

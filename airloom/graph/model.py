@@ -250,10 +250,22 @@ class PipelineGraph(Model):
         raise KeyError(step_id)
 
 
+class Publication(Model):
+    """What makes a definition that of a published pipeline, each of which has a DAG of its own."""
+
+    id: str
+    name: str
+    description: str = ""
+    version: str = ""
+    tags: dict[str, str] = Field(default_factory=dict)
+    owner: str = ""
+
+
 class Definition(Model):
     """A graph made runnable: bound to a workspace and an experiment. One Airflow DAG runs one definition.
 
     `store` is the address of the deployment's store (`file:///...`), `pools` maps compute targets to Airflow pools.
+    With a `publication` the experiment is only the default of runs that name none.
     """
 
     format: Literal[1] = 1
@@ -263,6 +275,7 @@ class Definition(Model):
     default_datastore: str
     pools: dict[str, str] = Field(default_factory=dict)
     graph: PipelineGraph
+    publication: Publication | None = Field(default=None, exclude_if=lambda publication: publication is None)
 
 
 JsonObject = dict[str, Any]

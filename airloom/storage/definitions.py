@@ -30,12 +30,17 @@ def digest16(definition: Definition) -> str:
 
 def dag_id(definition: Definition) -> str:
     """The id of the Airflow DAG that runs a definition: readable, and another for each content."""
-    return dag_id_of(definition.experiment, digest16(definition))
+    return dag_id_of(name_of(definition), digest16(definition))
 
 
-def dag_id_of(experiment: str, digest: str) -> str:
-    """The id of the Airflow DAG that runs the definition of this short digest in an experiment."""
-    return f"{slug(experiment)}.{digest}"
+def name_of(definition: Definition) -> str:
+    """What the readable part of a DAG's id is made from: the published pipeline's name, or the experiment."""
+    return definition.publication.name if definition.publication else definition.experiment
+
+
+def dag_id_of(name: str, digest: str) -> str:
+    """The id of the Airflow DAG that runs the definition of this short digest, which bears this name."""
+    return f"{slug(name)}.{digest}"
 
 
 def digest16_of_dag_id(dag_id: str) -> str:

@@ -121,19 +121,32 @@ class ExperimentRow(OfWorkspace, Base):
 
 
 class RunRow(Base):
-    """A submitted run. Its state is that of Airflow's DAG run with the same run id, never copied here."""
+    """A run. Its state is that of Airflow's DAG run with the id in `airflow_run_id`, never copied here.
+
+    A run that was submitted has one id for both. One that Airflow made by itself, for a schedule or from its own form,
+    gets its row when it is first looked for; its `id` is the name under which its steps keep their files.
+    """
 
     __tablename__ = "airloom_run"
     __table_args__ = (
         Index("ix_airloom_run_workspace_id_created_at", "workspace_id", "created_at"),
         Index("ix_airloom_run_experiment_id_created_at", "experiment_id", "created_at"),
+        UniqueConstraint("dag_id", "airflow_run_id"),
+        UniqueConstraint("workspace_id", "idempotency_key"),
     )
 
-    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    id: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
     workspace_id: Mapped[int] = mapped_column(ForeignKey("airloom_workspace.id", ondelete="CASCADE"))
     experiment_id: Mapped[int] = mapped_column(ForeignKey("airloom_experiment.id", ondelete="CASCADE"))
     dag_id: Mapped[str] = mapped_column(String(NAME_LENGTH), index=True)
+    airflow_run_id: Mapped[str] = mapped_column(String(NAME_LENGTH))
     definition: Mapped[str] = mapped_column(String(16))
+    pipeline_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    endpoint_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    schedule_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    source: Mapped[str] = mapped_column(String(32), default="SDK")
+    idempotency_key: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
+    continue_on_step_failure: Mapped[bool | None] = mapped_column(Boolean)
     display_name: Mapped[str] = mapped_column(String(NAME_LENGTH), default="")
     description: Mapped[str] = mapped_column(Text, default="")
     tags: Mapped[JsonDict] = mapped_column(default=dict)

@@ -127,7 +127,7 @@ def _view(run: runs.RunView, workspace: WorkspaceRow, request: Request) -> schem
         display_name=row.display_name,
         status=run.status,
         dag_id=row.dag_id,
-        url=run_url(row.dag_id, row.id, server),
+        url=run_url(row.dag_id, row.airflow_run_id, server),
         created_at=row.created_at,
         created_by=row.created_by,
         started_at=run.started_at,

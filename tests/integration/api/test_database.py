@@ -12,11 +12,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 
+from airloom.plugins.db import published  # noqa: F401  # its tables are part of the metadata
 from airloom.plugins.db.models import Base
 from tests.integration.api.server import DB_MANAGER, ApiServer
 
 VERSION_TABLE = "airloom_alembic_version"
 TABLES = {*Base.metadata.tables, VERSION_TABLE}
+PUBLISHED = {f"airloom_{name}" for name in ("pipeline", "endpoint", "endpoint_version", "schedule", "draft")}
 Airflow = Callable[..., str]
 
 
@@ -63,11 +65,37 @@ def test_life_of_the_tables(sqlite_server: ApiServer, database: str) -> None:
     sqlite_server.airflow("db", "check-migrations", "--migration-wait-timeout", "1", database=database)
     sqlite_server.airflow("db-manager", "downgrade", DB_MANAGER, "--to-revision", "base", "--yes", database=database)
     assert our_tables(database) == {VERSION_TABLE}
-    sqlite_server.airflow("db-manager", "migrate", DB_MANAGER, "--to-revision", "0001", database=database)
+    sqlite_server.airflow("db-manager", "migrate", DB_MANAGER, "--to-revision", "0002", database=database)
     assert our_tables(database) == TABLES
     assert differences(database) == []
     sqlite_server.airflow("db", "reset", "--skip-init", "--yes", database=database)
     assert our_tables(database) == set()
+
+
+def test_runs_survive_the_migration_to_published_pipelines_and_back(sqlite_server: ApiServer, database: str) -> None:
+    sqlite_server.airflow("db-manager", "downgrade", DB_MANAGER, "--to-revision", "0001", "--yes", database=database)
+    engine = create_engine(database)
+    now = "'2026-07-01 08:00:00'"
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO airloom_workspace (id, name, friendly_name, description, tags, default_datastore, created_at,"
+            f" created_by) VALUES (77, 'old', '', '', '{{}}', 'd', {now}, '')",
+            "INSERT INTO airloom_experiment (id, workspace_id, name, description, tags, created_at, archived)"
+            f" VALUES (77, 77, 'first', '', '{{}}', {now}, false)",
+            "INSERT INTO airloom_run (id, workspace_id, experiment_id, dag_id, definition, display_name, description,"
+            " tags, properties, parameters, reuse, created_at, created_by)"
+            f" VALUES ('r1', 77, 77, 'd.1', '1', '', '', '{{}}', '{{}}', '{{}}', 'auto', {now}, '')",
+        ):
+            connection.exec_driver_sql(statement)
+    sqlite_server.airflow("db-manager", "migrate", DB_MANAGER, "--to-revision", "0002", database=database)
+    query = "SELECT id, airflow_run_id, source FROM airloom_run WHERE workspace_id = 77"
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql(query).all() == [("r1", "r1", "SDK")]
+    sqlite_server.airflow("db-manager", "downgrade", DB_MANAGER, "--to-revision", "0001", "--yes", database=database)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT id FROM airloom_run WHERE workspace_id = 77").all() == [("r1",)]
+    engine.dispose()
+    assert our_tables(database) == TABLES - PUBLISHED
 
 
 def test_names_do_not_meet_those_of_airflow() -> None:
