@@ -7,13 +7,14 @@ constraint, whose error says nothing to a user, and go on with the row that is t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError, InvalidRequestError
 
 from airloom.plugins.airflow_gateway import Session, open_session
 from airloom.plugins.db.models import OfWorkspace, WorkspaceRow
+from airloom.plugins.db.published import WithUuid
 from airloom.plugins.errors import Conflict
 
 Row = TypeVar("Row", bound=OfWorkspace | WorkspaceRow)
@@ -41,12 +42,12 @@ def create_once(find: Callable[[], Row | None], make: Callable[[Session], object
     return row, made
 
 
-def lock(session: Session, row: OfWorkspace) -> None:
+def lock(session: Session, row: OfWorkspace | WithUuid) -> None:
     """Read a row again, and let nobody else change it until the session's transaction ends.
 
     An UPDATE does so on every database; SQLite knows no SELECT FOR UPDATE.
     """
-    kind = type(row)
+    kind: Any = type(row)
     session.execute(update(kind).where(kind.id == row.id).values(name=kind.name))
     try:
         session.refresh(row)

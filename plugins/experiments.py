@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from airloom.errors import InvalidName, NotFound
+from airloom.errors import NotFound
 from airloom.plugins.airflow_gateway import Session
+from airloom.plugins.checking import check_name
 from airloom.plugins.creation import create_once
-from airloom.plugins.db.models import NAME_LENGTH, ExperimentRow, WorkspaceRow
+from airloom.plugins.db.models import ExperimentRow, WorkspaceRow
 
 
 def list_all(session: Session, workspace: WorkspaceRow) -> Sequence[ExperimentRow]:
@@ -43,13 +44,8 @@ def ensure(session: Session, workspace_id: int, name: str, **fields: Any) -> Exp
 
 
 def check_experiment_name(name: str) -> None:
-    """Any printable name will do: the DAG id is made of it, not the name itself."""
-    if not name.strip() or len(name) > NAME_LENGTH or not name.isprintable() or "/" in name:
-        raise InvalidName(
-            f"{name[:80]!r} cannot be the name of an experiment.",
-            hint=f"Use 1 to {NAME_LENGTH} printable characters without '/'.",
-            target=name[:80],
-        )
+    """Raises InvalidName."""
+    check_name(name, "an experiment")
 
 
 def _get(session: Session, workspace_id: int, name: str) -> ExperimentRow | None:

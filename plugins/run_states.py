@@ -130,7 +130,7 @@ def read_facts(session: Session, dag_id: str, run_id: str) -> RunFacts:
 
 def step_views(session: Session, run: RunRow, graph: PipelineGraph) -> list[StepView]:
     """The steps of a submitted run, in the order of the graph."""
-    return read_facts(session, run.dag_id, run.id).views(graph.steps, run.cancel_requested_at)
+    return read_facts(session, run.dag_id, run.airflow_run_id).views(graph.steps, run.cancel_requested_at)
 
 
 def step_view(

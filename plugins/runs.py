@@ -12,6 +12,7 @@ from sqlalchemy import Select, select
 
 from airloom.errors import NotFound
 from airloom.execution.names import ROOT_TASK
+from airloom.plugins.adoption import adopt
 from airloom.plugins.airflow_gateway import DAG_RUNS, Session, cancel_run, failed_tasks
 from airloom.plugins.api.schemas import RunStatus
 from airloom.plugins.db.models import ExperimentRow, RunRow, WorkspaceRow, utc_now
@@ -51,7 +52,11 @@ class RunView:
 
 def find_row(session: Session, workspace: WorkspaceRow, run_id: str) -> RunRow:
     """Our row of a run. Raises NotFound."""
-    row = session.scalar(select(RunRow).where(RunRow.id == run_id, RunRow.workspace_id == workspace.id))
+    query = select(RunRow).where(RunRow.id == run_id, RunRow.workspace_id == workspace.id)
+    row = session.scalar(query)
+    if row is None:
+        adopt(workspace.id)
+        row = session.scalar(query)
     if row is None:
         raise _no_run(workspace, run_id)
     return row
@@ -59,7 +64,11 @@ def find_row(session: Session, workspace: WorkspaceRow, run_id: str) -> RunRow:
 
 def find(session: Session, workspace: WorkspaceRow, run_id: str) -> RunView:
     """A run with its state. Raises NotFound."""
-    found = session.execute(_JOINED.where(RunRow.id == run_id, RunRow.workspace_id == workspace.id)).first()
+    query = _JOINED.where(RunRow.id == run_id, RunRow.workspace_id == workspace.id)
+    found = session.execute(query).first()
+    if found is None:
+        adopt(workspace.id)
+        found = session.execute(query).first()
     if found is None:
         raise _no_run(workspace, run_id)
     return _with_errors(session, [_view(*found)])[0]
@@ -74,7 +83,8 @@ def list_some(
     limit: int,
     may_read: Callable[[str], bool],
 ) -> list[RunView]:
-    """The newest runs whose DAG the caller may read, at most `limit`."""
+    """The newest runs whose DAG the caller may read, at most `limit`; those that Airflow made by itself included."""
+    adopt(workspace.id)
     query = _JOINED.where(RunRow.workspace_id == workspace.id).order_by(RunRow.created_at.desc(), RunRow.id)
     if experiment is not None:
         query = query.where(RunRow.experiment.has(ExperimentRow.name == experiment))

@@ -1,4 +1,4 @@
-"""Submitting a pipeline: from a graph to a run that Airflow's scheduler sees.
+"""Starting runs: of a graph that comes with the request, or of a pipeline that was published.
 
 The order makes every instant safe. The definition is stored first: it is immutable, and running nothing by itself it
 harms nobody if the server dies here. Once Airflow knows it, our row and Airflow's run are written in one
@@ -9,161 +9,204 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
-from airloom.errors import InvalidGraph, NotFound
-from airloom.execution.names import REUSE_PARAM
-from airloom.graph.model import DataSource, Definition, PipelineGraph, ReuseMode, source_locations
-from airloom.graph.validate import GraphProblem, check_parameters, parse_graph, validate_graph
-from airloom.plugins import computes, datastores, experiments, workspaces
+from airloom.errors import NotFound
+from airloom.execution.names import REUSE_PARAM, RUN_KEY
+from airloom.graph.model import PipelineGraph, ReuseMode
+from airloom.graph.validate import check_parameters, parse_graph
+from airloom.plugins import datastores, experiments, workspaces
 from airloom.plugins.airflow_gateway import (
     SUBMIT,
     BaseUser,
     Session,
     create_run,
+    dag_is_known,
     is_allowed,
     open_session,
 )
+from airloom.plugins.checking import check_snapshots, check_sources_given, define
 from airloom.plugins.db.models import RunRow, WorkspaceRow
-from airloom.plugins.errors import Denied, RejectedGraph
+from airloom.plugins.db.published import PipelineRow
+from airloom.plugins.errors import Conflict, Denied
+from airloom.plugins.idempotency import Once, first_run, once
 from airloom.plugins.settings import Settings
 from airloom.plugins.visibility import make_known
 from airloom.storage.definitions import DefinitionStore, dag_id, digest16_of_dag_id
 from airloom.storage.object_store import open_store
-from airloom.storage.workspace import WorkspaceStore
 
-_SOURCE: TypeAdapter[DataSource] = TypeAdapter(DataSource)
+ACTIVE = "Active"
+DISABLED = "Disabled"
 
 
 @dataclass(frozen=True)
-class Submission:
-    """What a caller asks to be run."""
+class RunRequest:
+    """What a caller asks of one run, whatever is to be run.
 
-    graph: Mapping[str, Any]
+    `endpoint_version` is the version of the endpoint that the caller named, if any. With an `idempotency_key` the same
+    request makes no second run.
+    """
+
+    experiment: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     reuse: ReuseMode = "auto"
     description: str = ""
     display_name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
+    continue_on_step_failure: bool | None = None
+    source: str = "SDK"
+    endpoint_id: str | None = None
+    endpoint_version: str | None = None
+    schedule_id: str | None = None
+    idempotency_key: str | None = None
 
 
-def submit(settings: Settings, user: BaseUser, workspace: str, experiment: str, submission: Submission) -> str:
+def submit(settings: Settings, user: BaseUser, workspace: str, graph: Mapping[str, Any], request: RunRequest) -> str:
     """Check and store the pipeline, make it known to Airflow, and create the run; returns the run's id."""
-    experiments.check_experiment_name(experiment)
-    graph = parse_graph(dict(submission.graph))
+    experiments.check_experiment_name(request.experiment)
+    given = once(request.idempotency_key, graph=graph, **asdict(request))
+    parsed = parse_graph(dict(graph))
     with open_session() as session:
         row = workspaces.find(session, settings, workspace)
-        definition = _define(session, settings, row, experiment, graph)
-        known_datastores = datastores.names(session, row)
-    parameters = check_parameters(graph, submission.parameters)
-    _check_sources_given(graph, parameters, known_datastores)
-    _check_snapshots(graph, workspaces.open_storage(settings, workspace))
+        first = first_run(session, row.id, given)
+        if first is not None:
+            return _repeated(user, first)
+        definition = define(session, settings, row, request.experiment, parsed)
+        parameters = _check_values(session, row, parsed, request)
+    check_snapshots(parsed, workspaces.open_storage(settings, workspace))
     dag = dag_id(definition)
+    check_may_run(user, dag)
+    make_known(definition, dag, DefinitionStore(open_store(settings.store)), settings.dag_timeout_seconds)
+    return _register(_Run(user, row.id, dag, request, parameters, given))
+
+
+def start(settings: Settings, user: BaseUser, workspace: str, target: PipelineRow, request: RunRequest) -> str:
+    """Create a run of a published pipeline; returns the run's id."""
+    check_may_run(user, target.dag_id)
+    experiments.check_experiment_name(request.experiment)
+    given = once(request.idempotency_key, target=request.endpoint_id or target.id, **asdict(request))
+    definitions = DefinitionStore(open_store(settings.store))
+    with open_session() as session:
+        row = workspaces.find(session, settings, workspace)
+        first = first_run(session, row.id, given)
+        if first is not None:
+            return _repeated(user, first)
+        check_active(target)
+        definition = definitions.get(target.definition)
+        parameters = _check_values(session, row, definition.graph, request)
+    if not dag_is_known(target.dag_id):
+        # The server died after it had published the pipeline, or somebody deleted the DAG in Airflow.
+        make_known(definition, target.dag_id, definitions, settings.dag_timeout_seconds)
+    return _register(_Run(user, row.id, target.dag_id, request, parameters, given, target.id))
+
+
+def check_may_run(user: BaseUser, dag: str) -> None:
+    """Raises Denied if the user may not run the DAG."""
     if not is_allowed(user, SUBMIT, dag):
         raise Denied(f"User {user.get_name()!r} may not run the DAG {dag!r}.", target=dag)
-    make_known(definition, dag, DefinitionStore(open_store(settings.store)), settings.dag_timeout_seconds)
-    return _register(user, row.id, experiment, dag, submission, parameters)
 
 
-def problems_of(session: Session, workspace: WorkspaceRow, graph: PipelineGraph) -> list[GraphProblem]:
-    """All that is wrong with a graph in this workspace."""
-    return validate_graph(
-        graph,
-        datastores=datastores.names(session, workspace),
-        computes=list(computes.pools(session, workspace)),
-    )
-
-
-def _define(
-    session: Session, settings: Settings, workspace: WorkspaceRow, experiment: str, graph: PipelineGraph
-) -> Definition:
-    """The definition of a graph that has no problems. Raises RejectedGraph."""
-    problems = problems_of(session, workspace, graph)
-    if problems:
-        raise RejectedGraph(problems)
-    used = {step.compute_target for step in graph.steps}
-    return Definition(
-        workspace=workspace.name,
-        experiment=experiment,
-        store=settings.store,
-        default_datastore=workspace.default_datastore,
-        pools={name: pool for name, pool in computes.pools(session, workspace).items() if name in used},
-        graph=graph,
-    )
-
-
-def _check_sources_given(graph: PipelineGraph, parameters: Mapping[str, Any], known: list[str]) -> None:
-    """Data that a run gives for a parameter must be on a datastore of the workspace, like all other data."""
-    for parameter in graph.parameters:
-        if parameter.type not in ("datapath", "dataset"):
-            continue
-        source = _SOURCE.validate_python(parameters[parameter.name])
-        for location in source_locations(source):
-            if location.datastore not in known:
-                raise InvalidGraph(
-                    f"Parameter {parameter.name!r} is on the datastore {location.datastore!r}, "
-                    "which the workspace does not have.",
-                    hint=f"It has: {', '.join(known)}.",
-                    target=f"parameter {parameter.name}",
-                )
-
-
-def _check_snapshots(graph: PipelineGraph, storage: WorkspaceStore) -> None:
-    """Every step's source folder must be in the store, whole."""
-    for digest in dict.fromkeys(step.settings.snapshot for step in graph.steps):
-        try:
-            manifest = storage.use_snapshot(digest)
-        except NotFound:
-            step = next(step for step in graph.steps if step.settings.snapshot == digest)
-            raise InvalidGraph(
-                f"The source folder {digest} of step {step.name!r} has not been uploaded.",
-                hint="Submit with the SDK, which uploads it, or PUT the snapshot first.",
-                target=f"step {step.id}",
-            ) from None
-        for step in graph.steps:
-            if step.settings.snapshot == digest and not _has_script(manifest.entries, step.settings.script_name):
-                raise InvalidGraph(
-                    f"The source folder of step {step.name!r} has no script {step.settings.script_name!r}.",
-                    hint="script_name is relative to source_directory; is the file excluded by .amlignore?",
-                    target=f"step {step.id}",
-                )
-
-
-def _has_script(entries: Any, script: str) -> bool:
-    return any(entry.path == script for entry in entries)
-
-
-def _register(
-    user: BaseUser,
-    workspace_id: int,
-    experiment: str,
-    dag: str,
-    submission: Submission,
-    parameters: dict[str, Any],
-) -> str:
-    """Write our row and Airflow's run in one transaction."""
-    run_id = str(uuid.uuid4())
-    with open_session() as session:
-        row = RunRow(
-            id=run_id,
-            workspace_id=workspace_id,
-            experiment_id=experiments.ensure(session, workspace_id, experiment).id,
-            dag_id=dag,
-            airflow_run_id=run_id,
-            definition=digest16_of_dag_id(dag),
-            display_name=submission.display_name,
-            description=submission.description,
-            tags=dict(submission.tags),
-            properties=dict(submission.properties),
-            parameters=parameters,
-            reuse=submission.reuse,
-            created_by=user.get_name(),
+def check_active(pipeline: PipelineRow) -> None:
+    """Raises Conflict if the pipeline is disabled."""
+    if pipeline.status != ACTIVE:
+        raise Conflict(
+            f"The pipeline {pipeline.name!r} ({pipeline.id}) is disabled.", hint="Enable it first.", target=pipeline.id
         )
-        session.add(row)
-        session.flush()
-        create_run(session, dag, run_id, {**parameters, REUSE_PARAM: submission.reuse}, user.get_name())
+
+
+def _check_values(
+    session: Session, workspace: WorkspaceRow, graph: PipelineGraph, request: RunRequest
+) -> dict[str, Any]:
+    """The value of every parameter of the run."""
+    parameters = check_parameters(graph, request.parameters)
+    check_sources_given(graph, parameters, datastores.names(session, workspace))
+    return parameters
+
+
+def _repeated(user: BaseUser, first: RunRow) -> str:
+    """The run that the first of several equal requests has made."""
+    check_may_run(user, first.dag_id)
+    return first.id
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run that may be made: all has been checked."""
+
+    user: BaseUser
+    workspace_id: int
+    dag: str
+    request: RunRequest
+    parameters: Mapping[str, Any]
+    given: Once
+    pipeline_id: str | None = None
+
+    def row(self, session: Session, run_id: str) -> RunRow:
+        """Our row of it."""
+        request = self.request
+        return RunRow(
+            id=run_id,
+            workspace_id=self.workspace_id,
+            experiment_id=experiments.ensure(session, self.workspace_id, request.experiment).id,
+            dag_id=self.dag,
+            airflow_run_id=run_id,
+            definition=digest16_of_dag_id(self.dag),
+            pipeline_id=self.pipeline_id,
+            endpoint_id=request.endpoint_id,
+            schedule_id=request.schedule_id,
+            source=request.source,
+            idempotency_key=self.given.key,
+            idempotency_digest=self.given.digest,
+            continue_on_step_failure=request.continue_on_step_failure,
+            display_name=request.display_name,
+            description=request.description,
+            tags=dict(request.tags),
+            properties=dict(request.properties),
+            parameters=dict(self.parameters),
+            reuse=request.reuse,
+            created_by=self.user.get_name(),
+        )
+
+    def conf(self) -> dict[str, Any]:
+        """What its tasks are given: parameters, and what of the request is not in the definition."""
+        own: dict[str, Any] = {"experiment": self.request.experiment} if self.pipeline_id is not None else {}
+        if self.request.continue_on_step_failure is not None:
+            own["continue_on_step_failure"] = self.request.continue_on_step_failure
+        return {**self.parameters, REUSE_PARAM: self.request.reuse, **({RUN_KEY: own} if own else {})}
+
+
+def _register(run: _Run) -> str:
+    """Write our row and Airflow's run of a DAG that it knows in one transaction; returns the run's id."""
+    run_id = str(uuid.uuid4())
+    try:
+        with open_session() as session:
+            session.add(run.row(session, run_id))
+            session.flush()
+            if run.pipeline_id is not None:
+                _check_still_active(session, run.pipeline_id)
+            create_run(session, run.dag, run_id, run.conf(), run.user.get_name())
+    except IntegrityError:
+        with open_session() as session:
+            first = first_run(session, run.workspace_id, run.given)
+        if first is None:
+            raise
+        return _repeated(run.user, first)
     return run_id
+
+
+def _check_still_active(session: Session, pipeline_id: str) -> None:
+    """Nobody can disable the pipeline between this and the end of the transaction, which has written already."""
+    pipeline = session.scalar(
+        select(PipelineRow)
+        .where(PipelineRow.id == pipeline_id)
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    )
+    if pipeline is None:
+        raise NotFound(f"The pipeline {pipeline_id} was deleted at the same moment.", target=pipeline_id)
+    check_active(pipeline)

@@ -17,10 +17,12 @@ from airloom.plugins.airflow_gateway import (
     bundle_of_class,
     dag_is_known,
     import_errors,
+    open_session,
     request_parsing,
     write_dag,
 )
 from airloom.plugins.dag_factory import build_dag
+from airloom.plugins.db.published import PipelineRow
 from airloom.plugins.errors import DagNotReady
 from airloom.plugins.loader_files import loader_file
 from airloom.storage.definitions import DefinitionStore, digest16_of_dag_id, shard_of
@@ -48,15 +50,40 @@ def make_known(definition: Definition, dag: str, definitions: DefinitionStore, t
         _wait_until_known(dag, timeout)
 
 
-def _write(definition: Definition, dag: str) -> bool:
-    """Write the DAG; False if that is left to the DAG processor."""
+def publish_dag(
+    definition: Definition, dag: str, definitions: DefinitionStore, timeout: float, row: PipelineRow
+) -> None:
+    """Store a pipeline, and return once it has its row and Airflow can run its DAG. Raises DagNotReady.
+
+    Where the server cannot write the DAG itself, the row comes first: a pipeline with a row is one that is published,
+    and what it lacks is made up for. A DAG without a row would be one that nobody has published.
+    """
+    definitions.keep(definition)
+    digest = digest16_of_dag_id(dag)
+    if _write(definition, dag, row):
+        definitions.enlist(digest)
+        return
+    with open_session() as session:
+        session.add(row)
+    definitions.enlist(digest)
+    try:
+        _wait_until_known(dag, timeout)
+    except DagNotReady:
+        definitions.unlist(digest)
+        with open_session() as session:
+            session.delete(row)
+        raise
+
+
+def _write(definition: Definition, dag: str, row: PipelineRow | None = None) -> bool:
+    """Write the DAG, and the row with it; False if that is left to the DAG processor."""
     bundle = bundle_of_class(BUNDLE_CLASS)
     if bundle is None:
         return False
     try:
         with _writing:
             if not dag_is_known(dag):
-                write_dag(build_dag(definition, dag), bundle, _file(dag))
+                write_dag(build_dag(definition, dag), bundle, _file(dag), row)
     except CannotWriteDag as reason:
         log.warning("The DAG %s is left to the DAG processor: %s", dag, reason)
         return False

@@ -33,11 +33,15 @@ from airloom.plugins.airflow_gateway.dags import (
 )
 from airloom.plugins.airflow_gateway.pools import delete_pool, put_pool
 from airloom.plugins.airflow_gateway.runs import (
+    BY_HAND,
     DAG_RUNS,
+    RUN_ORIGINS,
     RunFacts,
     TaskState,
+    base_url,
     cancel_run,
     create_run,
+    dag_url,
     failed_tasks,
     run_url,
     runs_ended_since,
@@ -49,11 +53,13 @@ from airloom.plugins.airflow_gateway.sessions import Session, open_session
 
 __all__ = [
     "AIRFLOW_VERSION",
+    "BY_HAND",
     "CHANGE_RUN",
     "DAG_RUNS",
     "READ",
     "READ_LOGS",
     "READ_RUN",
+    "RUN_ORIGINS",
     "SUBMIT",
     "BaseUser",
     "CannotWriteDag",
@@ -62,10 +68,12 @@ __all__ = [
     "RunFacts",
     "Session",
     "TaskState",
+    "base_url",
     "bundle_of_class",
     "cancel_run",
     "create_run",
     "dag_is_known",
+    "dag_url",
     "delete_pool",
     "failed_tasks",
     "get_user",

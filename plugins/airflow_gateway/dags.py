@@ -67,11 +67,12 @@ def revive_dag(session: Session, dag_id: str) -> None:
         dag.is_stale = False
 
 
-def write_dag(dag: DAG, bundle: str, file: str) -> None:
+def write_dag(dag: DAG, bundle: str, file: str, row: object | None = None) -> None:
     """Make a DAG known as if the DAG processor had just parsed it from a file of a bundle, which it need not do then.
 
     The DAG passes the processor's checks and the deployment's policies, and is written by the function that the
     processor writes with. So when the processor does parse the file, it finds the DAG as it would have written it.
+    `row` is one of our tables, written in the same transaction: readers see it and the DAG, or neither.
     Raises CannotWriteDag if
 
     - no DAG processor has run since the bundle was configured, so that Airflow does not know the bundle;
@@ -83,7 +84,11 @@ def write_dag(dag: DAG, bundle: str, file: str) -> None:
         with open_session() as session:
             _check_bundle_in_use(session, bundle)
             _place(dag, bundle, file)
+            if row is not None:
+                session.add(row)
             _write(session, dag, bundle)
+            if row is not None and row not in session:
+                session.add(row)  # Airflow has rolled the transaction back and begun it anew
     except (AirflowException, OSError, SQLAlchemyError) as error:
         first_line = str(error).partition("\n")[0]
         raise CannotWriteDag(f"{type(error).__name__}: {first_line}") from error

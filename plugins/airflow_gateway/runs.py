@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
 from airflow.configuration import conf
@@ -27,6 +28,19 @@ DAG_RUNS = select(
     DagRun.dag_id, DagRun.run_id, DagRun._state.label("state"), DagRun.start_date, DagRun.end_date
 ).subquery("airflow_dag_run")
 """Airflow's runs with the columns dag_id, run_id, state, start_date and end_date, to be joined with ours."""
+
+RUN_ORIGINS = select(
+    DagRun.dag_id,
+    DagRun.run_id,
+    DagRun.conf,
+    DagRun.created_at,
+    DagRun.triggered_by,
+    DagRun.triggering_user_name.label("user_name"),
+).subquery("airflow_run_origin")
+"""Airflow's runs with what they were started with, when and by whom; to be joined with our tables."""
+
+BY_HAND = DagRunTriggeredByType.UI
+"""Value of `triggered_by` in RUN_ORIGINS for a run that was started with Airflow's own form."""
 
 
 def create_run(session: Session, dag_id: str, run_id: str, run_conf: dict[str, Any], user_name: str) -> None:
@@ -154,5 +168,14 @@ def _run_facts(row: Any) -> RunFacts:
 
 def run_url(dag_id: str, run_id: str, server: str) -> str:
     """The page of a run in Airflow's UI; `server` is used when `[api] base_url` is not set."""
-    base = (conf.get("api", "base_url", fallback="") or server).rstrip("/")
-    return f"{base}/dags/{dag_id}/runs/{run_id}"
+    return f"{dag_url(dag_id, server)}/runs/{quote(run_id, safe='')}"
+
+
+def dag_url(dag_id: str, server: str) -> str:
+    """The page of a DAG in Airflow's UI."""
+    return f"{base_url(server)}/dags/{dag_id}"
+
+
+def base_url(server: str) -> str:
+    """The address under which users reach Airflow; `server`, where the request came in, if none is set."""
+    return str(conf.get("api", "base_url", fallback="") or server).rstrip("/")

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from airloom import __version__
 from airloom.errors import AirloomError
+from airloom.plugins import publishing
 from airloom.plugins import workspaces as workspaces_of_deployment
 from airloom.plugins.airflow_gateway import AIRFLOW_VERSION, READ
 from airloom.plugins.api import schemas
@@ -21,9 +22,11 @@ from airloom.plugins.api.errors import add_error_handlers
 from airloom.plugins.api.routes import (
     computes,
     datastores,
+    endpoints,
     experiments,
     files,
     graphs,
+    pipelines,
     runs,
     snapshots,
     steps,
@@ -35,7 +38,20 @@ from airloom.plugins.settings import load_settings
 
 URL_PREFIX = "/airloom"
 API_PREFIX = "/api/v1"
-RESOURCES = (workspaces, datastores, files, computes, snapshots, experiments, graphs, runs, steps, upkeep)
+RESOURCES = (
+    workspaces,
+    datastores,
+    files,
+    computes,
+    snapshots,
+    experiments,
+    graphs,
+    runs,
+    steps,
+    pipelines,
+    endpoints,
+    upkeep,
+)
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +66,15 @@ def health(_: None = requires(READ)) -> schemas.Health:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The default workspace is there before the first request: hand-written DAGs use it and send none."""
+    """The default workspace is there before the first request: hand-written DAGs use it and send none.
+
+    And what a server that died has left undone is made up for.
+    """
     try:
         await run_in_threadpool(workspaces_of_deployment.ensure_default, load_settings())
+        await run_in_threadpool(publishing.mend_index, load_settings())
     except (AirloomError, OSError, SQLAlchemyError) as error:
-        log.warning("The default workspace could not be made; the first request will try again: %s", error)
+        log.warning("The server could not prepare itself; requests will do it when they have to: %s", error)
     yield
 
 

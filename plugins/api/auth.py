@@ -8,8 +8,10 @@ from typing import Any
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy import select
 
+from airloom.plugins.adoption import adopt
 from airloom.plugins.airflow_gateway import CurrentUser, Right, is_allowed, open_session
 from airloom.plugins.db.models import RunRow, WorkspaceRow
+from airloom.plugins.db.published import IS_DEFAULT, EndpointRow, EndpointVersionRow, PipelineRow
 
 NameOf = Callable[[Request], str | None]
 """Finds the name that a right is asked for, in the path of the request."""
@@ -43,10 +45,48 @@ def describe(right: Right, name: str | None) -> str:
 
 def dag_of_run(request: Request) -> str | None:
     """The DAG id of the run named in the path; None if there is no such run."""
+    run_id, workspace = request.path_params["run_id"], request.path_params["ws"]
+    return _dag_of_run(run_id, workspace) or (_dag_of_run(run_id, workspace) if _adopt(workspace) else None)
+
+
+def _dag_of_run(run_id: str, workspace: str) -> str | None:
     query = (
         select(RunRow.dag_id)
         .join(WorkspaceRow, WorkspaceRow.id == RunRow.workspace_id)
-        .where(RunRow.id == request.path_params["run_id"], WorkspaceRow.name == request.path_params["ws"])
+        .where(RunRow.id == run_id, WorkspaceRow.name == workspace)
+    )
+    with open_session() as session:
+        return session.scalar(query)
+
+
+def _adopt(workspace: str) -> bool:
+    """Look for runs that Airflow made by itself; False if there is no such workspace."""
+    with open_session() as session:
+        workspace_id = session.scalar(select(WorkspaceRow.id).where(WorkspaceRow.name == workspace))
+    if workspace_id is not None:
+        adopt(workspace_id)
+    return workspace_id is not None
+
+
+def dag_of_pipeline(request: Request) -> str | None:
+    """The DAG id of the published pipeline named in the path; None if there is none."""
+    query = (
+        select(PipelineRow.dag_id)
+        .join(WorkspaceRow, WorkspaceRow.id == PipelineRow.workspace_id)
+        .where(PipelineRow.id == request.path_params["pipeline_id"], WorkspaceRow.name == request.path_params["ws"])
+    )
+    with open_session() as session:
+        return session.scalar(query)
+
+
+def dag_of_endpoint(request: Request) -> str | None:
+    """The DAG id of the default pipeline of the endpoint named in the path; None if there is no such endpoint."""
+    query = (
+        select(PipelineRow.dag_id)
+        .join(EndpointVersionRow, EndpointVersionRow.pipeline_id == PipelineRow.id)
+        .join(EndpointRow, IS_DEFAULT)
+        .join(WorkspaceRow, WorkspaceRow.id == EndpointRow.workspace_id)
+        .where(EndpointRow.id == request.path_params["endpoint_id"], WorkspaceRow.name == request.path_params["ws"])
     )
     with open_session() as session:
         return session.scalar(query)

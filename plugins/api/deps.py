@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Header
 
 from airloom.plugins import workspaces
 from airloom.plugins.airflow_gateway import Session, open_session
@@ -22,6 +22,10 @@ def _session() -> Iterator[Session]:
 # "function": committed before the answer is sent, so that a caller who reads at once finds what he wrote.
 SessionDep = Annotated[Session, Depends(_session, scope="function")]
 SettingsDep = Annotated[Settings, Depends(load_settings)]
+
+
+IdempotencyKey = Annotated[str | None, Header(description="The same key again returns the run that it has made.")]
+"""The header Idempotency-Key, which every route that makes a run takes."""
 
 
 def _workspace(ws: str, session: SessionDep, settings: SettingsDep) -> WorkspaceRow:

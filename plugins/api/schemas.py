@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from airloom.graph.model import ReuseMode
 from airloom.graph.results import Explanation, OutputRef
@@ -14,14 +16,40 @@ from airloom.upkeep.collect import MINIMAL_AGE, OLDER_THAN
 Tags = dict[str, str]
 RunStatus = Literal["NotStarted", "Running", "Failed", "Finished", "Canceled"]
 StepStatus = Literal["NotStarted", "Queued", "Running", "Failed", "Finished", "Canceled"]
+EntityStatus = Literal["Active", "Disabled"]
+RunSource = Literal["SDK", "HTTP", "Schedule", "Portal"]
 JsonObject = dict[str, Any]
 _LONGEST_AGE = 100 * 365 * 24 * 3600
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a JSON value, names included."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict):
+            waiting.extend([*part.keys(), *part.values()])
+        elif isinstance(part, list):
+            waiting.extend(part)
 
 
 class Body(BaseModel):
     """Base of what callers send: a misspelt field is an error, not silently ignored."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_what_no_database_takes(cls, value: Any) -> Any:
+        """JSON can write characters that are none: NUL, and halves of a pair."""
+        if any("\0" in text or _HALF.search(text) for text in _texts(value)):
+            raise ValueError("a text holds a NUL character or half of a surrogate pair")
+        return value
 
 
 # --- workspaces -------------------------------------------------------------------------------------------------
@@ -265,6 +293,7 @@ class Problems(BaseModel):
 class RunBody(GraphBody):
     """A pipeline to be run. `regenerate_outputs` means the same as reuse `refresh`."""
 
+    continue_on_step_failure: bool | None = None
     parameters: JsonObject = Field(default_factory=dict)
     tags: Tags = Field(default_factory=dict)
     properties: Tags = Field(default_factory=dict)
@@ -309,6 +338,11 @@ class Run(BaseModel):
     properties: Tags
     parameters: JsonObject
     reuse: ReuseMode
+    continue_on_step_failure: bool | None
+    pipeline_id: str | None
+    endpoint_id: str | None
+    schedule_id: str | None
+    source: str
     error: RunError | None
 
 
@@ -370,6 +404,152 @@ class ArtifactList(BaseModel):
     """The files that an attempt of a step has left, by path."""
 
     artifacts: list[Artifact]
+
+
+# --- published pipelines and endpoints --------------------------------------------------------------------------
+
+
+class PipelineBody(Body):
+    """A pipeline to be published: a graph, or that of the run `run_id`.
+
+    `continue_on_step_failure` None leaves it as the graph has it. `experiment` is that of runs which name none; by
+    default they are gathered under the pipeline's own name.
+    """
+
+    name: str
+    graph: JsonObject | None = None
+    run_id: str | None = None
+    description: str = ""
+    version: str = Field(default="", max_length=255)
+    tags: Tags = Field(default_factory=dict)
+    properties: Tags = Field(default_factory=dict)
+    continue_on_step_failure: bool | None = None
+    experiment: str = ""
+
+
+class PipelinePatch(Body):
+    """What may change of a published pipeline: whether runs of it can be made."""
+
+    status: EntityStatus
+
+
+class PublishedParameter(BaseModel):
+    """A parameter of a published pipeline."""
+
+    name: str
+    type: str
+    default: Any
+
+
+class PublishedPipeline(BaseModel):
+    """A published pipeline. `endpoint` takes submits as Azure ML's did; `url` is its page in Airflow."""
+
+    id: str
+    name: str
+    description: str
+    version: str
+    status: EntityStatus
+    dag_id: str
+    graph_digest: str
+    tags: Tags
+    properties: Tags
+    continue_on_step_failure: bool
+    total_steps: int
+    steps: list[str]
+    parameters: list[PublishedParameter]
+    endpoint: str
+    url: str
+    created_at: datetime
+    created_by: str
+    modified_at: datetime
+
+
+class PipelineList(BaseModel):
+    """Published pipelines, the newest first."""
+
+    pipelines: list[PublishedPipeline]
+
+
+class StartBody(Body):
+    """A run of a published pipeline to be made."""
+
+    experiment: str
+    parameters: JsonObject = Field(default_factory=dict)
+    reuse: ReuseMode = "auto"
+    description: str = ""
+    display_name: str = Field(default="", max_length=255)
+    tags: Tags = Field(default_factory=dict)
+    properties: Tags = Field(default_factory=dict)
+    continue_on_step_failure: bool | None = None
+    source: RunSource = "SDK"
+
+
+class EndpointBody(Body):
+    """An endpoint to be created; the pipeline becomes its version 0, which is the default."""
+
+    name: str
+    pipeline_id: str
+    description: str = ""
+    tags: Tags = Field(default_factory=dict)
+    properties: Tags = Field(default_factory=dict)
+
+
+class EndpointPatch(Body):
+    """What may change of an endpoint; what is left out stays."""
+
+    name: str | None = None
+    description: str | None = None
+    status: EntityStatus | None = None
+    default_version: str | None = None
+
+
+class EndpointVersionBody(Body):
+    """A published pipeline to be added as the next version."""
+
+    pipeline_id: str
+    default: bool = False
+
+
+class ReactivateBody(Body):
+    """The name that an archived endpoint gets."""
+
+    name: str
+
+
+class StartEndpointBody(StartBody):
+    """A run of an endpoint to be made: of the default version, unless another is named."""
+
+    version: str | None = None
+
+
+class EndpointVersion(BaseModel):
+    """A version of an endpoint."""
+
+    version: str
+    pipeline_id: str
+
+
+class Endpoint(BaseModel):
+    """A stable name in front of published pipelines. `endpoint` takes submits as Azure ML's did."""
+
+    id: str
+    name: str
+    description: str
+    status: EntityStatus
+    default_version: str
+    versions: list[EndpointVersion]
+    endpoint: str
+    tags: Tags
+    properties: Tags
+    created_at: datetime
+    created_by: str
+    modified_at: datetime
+
+
+class EndpointList(BaseModel):
+    """Endpoints, by name."""
+
+    endpoints: list[Endpoint]
 
 
 # --- upkeep -----------------------------------------------------------------------------------------------------

@@ -146,6 +146,7 @@ class RunRow(Base):
     schedule_id: Mapped[str | None] = mapped_column(String(36), index=True)
     source: Mapped[str] = mapped_column(String(32), default="SDK")
     idempotency_key: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
+    idempotency_digest: Mapped[str | None] = mapped_column(String(64))
     continue_on_step_failure: Mapped[bool | None] = mapped_column(Boolean)
     display_name: Mapped[str] = mapped_column(String(NAME_LENGTH), default="")
     description: Mapped[str] = mapped_column(Text, default="")

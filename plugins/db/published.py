@@ -67,6 +67,12 @@ class EndpointVersionRow(Base):
     pipeline_id: Mapped[str] = mapped_column(ForeignKey("airloom_pipeline.id", ondelete="CASCADE"), index=True)
 
 
+IS_DEFAULT = (EndpointVersionRow.endpoint_id == EndpointRow.id) & (
+    EndpointVersionRow.version == EndpointRow.default_version
+)
+"""Joins an endpoint with the version that is its default."""
+
+
 class ScheduleRow(WithUuid, Base):
     """When to run a published pipeline, or the default version of an endpoint: by the clock, or as data changes.
 

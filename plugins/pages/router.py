@@ -60,7 +60,8 @@ def _own_address(request: Request) -> str:
     return f"{request.url.path}{query}"
 
 
-def _dag_of_page(request: Request) -> str | None:
+def dag_of_page(request: Request) -> str | None:
+    """The DAG id of the run named in the address; None if there is no such run."""
     with open_session() as session:
         return dag_of(session, request.path_params["run_id"], request.query_params.get("dag_id"))
 
@@ -71,7 +72,7 @@ router = APIRouter(
     route_class=PageRoute,
     default_response_class=HTMLResponse,
     include_in_schema=False,
-    dependencies=[requires(READ_RUN, _dag_of_page)],
+    dependencies=[requires(READ_RUN, dag_of_page)],
 )
 
 

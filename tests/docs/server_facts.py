@@ -50,11 +50,17 @@ def _guards(dependant: Dependant) -> Iterator[Guard]:
         yield from _guards(inner)
 
 
+_KINDS = {"page": "run"}
+"""What names of functions call otherwise than the documentation."""
+
+
 def _in_words(guard: Guard) -> str:
-    """A right as the documentation writes it: `GET dag`, `GET dag RUN`, with `of the run` where it is narrowed so."""
+    """A right as the documentation writes it: `GET dag`, `GET dag RUN`, perhaps narrowed `of the run`."""
     entity = f" {guard.right.entity.value}" if guard.right.entity is not None else ""
-    named = " of the run" if guard.right.resource == "dag" else " of this name"
-    narrowed = named if guard._name_of is not None else ""
+    narrowed = ""
+    if guard._name_of is not None:
+        kind = guard._name_of.__name__.removeprefix("dag_of_")
+        narrowed = f" of the {_KINDS.get(kind, kind)}" if guard.right.resource == "dag" else " of this name"
     return f"{guard.right.method} {guard.right.resource}{entity}{narrowed}"
 
 

@@ -6,12 +6,12 @@ from fastapi import APIRouter
 
 from airloom.errors import InvalidGraph
 from airloom.graph.validate import parse_graph
-from airloom.plugins import submission
 from airloom.plugins.airflow_gateway import SUBMIT
 from airloom.plugins.api import schemas
 from airloom.plugins.api.auth import requires
 from airloom.plugins.api.bodies import limited_route
 from airloom.plugins.api.deps import SessionDep, WorkspaceDep
+from airloom.plugins.checking import problems_of
 
 router = APIRouter(prefix="/workspaces/{ws}/graphs", tags=["graphs"], route_class=limited_route("max_graph_mb"))
 
@@ -24,5 +24,5 @@ def validate(body: schemas.GraphBody, workspace: WorkspaceDep, session: SessionD
     except InvalidGraph as error:
         problem = schemas.Problem(code=error.code, message=error.message, target=error.target, hint=error.hint)
         return schemas.Problems(errors=[problem])
-    problems = submission.problems_of(session, workspace, graph)
+    problems = problems_of(session, workspace, graph)
     return schemas.Problems(errors=[schemas.Problem.model_validate(each, from_attributes=True) for each in problems])

@@ -22,6 +22,7 @@ from airloom.errors import AlreadyExists
 from airloom.plugins import computes, datastores, experiments, submission, workspaces
 from airloom.plugins.airflow_gateway import Session, create_run, open_session
 from airloom.plugins.db.models import RunRow
+from airloom.plugins.idempotency import Once
 from airloom.plugins.settings import load_settings
 from tests.support.crew import Crew
 
@@ -108,11 +109,11 @@ def register_runs(who: int, workspace: str, names: list[str], dag_id: str) -> An
     """A new run each, in an experiment that all of them are the first to use."""
     settings = load_settings()
     user = SimpleAuthManagerUser(username=f"user-{who}", role="admin")
-    asked = submission.Submission(graph={}, tags={"who": str(who)})
 
     def register(session: Session, who: int, name: str) -> str:
         workspace_id = workspaces.find(session, settings, workspace).id
-        return submission._register(user, workspace_id, name, dag_id, asked, {})
+        asked = submission.RunRequest(experiment=name, tags={"who": str(who)})
+        return submission._register(submission._Run(user, workspace_id, dag_id, asked, {}, Once()))
 
     for name in names:
         yield lambda session, who, name=name: register(session, who, name)
@@ -127,6 +128,7 @@ def register_same_run(who: int, workspace: str, run_ids: list[str], dag_id: str)
         experiment = experiments.ensure(session, workspace_id, "same").id
         row = RunRow(
             id=run_id, workspace_id=workspace_id, experiment_id=experiment, dag_id=dag_id, definition="0" * 16,
+            airflow_run_id=run_id,
             reuse="auto", created_by=str(who),
         )  # fmt: skip
         session.add(row)

@@ -29,7 +29,13 @@ def downgrade() -> None:
         for owner in ("pipeline", "endpoint", "schedule"):
             table.drop_index(f"ix_airloom_run_{owner}_id")
             table.drop_column(f"{owner}_id")
-        for name in ("airflow_run_id", "source", "idempotency_key", "continue_on_step_failure"):
+        for name in (
+            "airflow_run_id",
+            "source",
+            "idempotency_key",
+            "idempotency_digest",
+            "continue_on_step_failure",
+        ):
             table.drop_column(name)
         table.alter_column("id", existing_type=sa.String(255), type_=sa.String(36), existing_nullable=False)
     for name in ("draft", "schedule", "endpoint_version", "endpoint", "pipeline"):
@@ -138,6 +144,7 @@ def _extend_runs() -> None:
         table.add_column(sa.Column("airflow_run_id", sa.String(255), nullable=True))
         table.add_column(sa.Column("source", sa.String(32), nullable=False, server_default="SDK"))
         table.add_column(sa.Column("idempotency_key", sa.String(255), nullable=True))
+        table.add_column(sa.Column("idempotency_digest", sa.String(64), nullable=True))
         table.add_column(sa.Column("continue_on_step_failure", sa.Boolean(), nullable=True))
         for owner in ("pipeline", "endpoint", "schedule"):
             table.add_column(sa.Column(f"{owner}_id", sa.String(36), nullable=True))
