@@ -4,6 +4,7 @@ Every error names the thing, the cause and the mend. The tree, one class per dec
 
     AirloomError
     ├── InvalidGraph          the pipeline itself is wrong; nothing was run or stored
+    ├── InvalidSchedule       when or with what to run makes no sense; nothing was stored
     ├── InvalidName           a name that v1 (or we) refuse
     ├── LimitExceeded         too large or too many; the limit is configurable
     ├── NotFound              the named thing does not exist
@@ -38,6 +39,12 @@ class InvalidGraph(AirloomError):
     """The pipeline is malformed; raised before anything runs or is stored."""
 
     code = "InvalidGraph"
+
+
+class InvalidSchedule(AirloomError):
+    """A recurrence, a trigger or an expression of a schedule is malformed; raised before anything is stored."""
+
+    code = "InvalidSchedule"
 
 
 class InvalidName(AirloomError):
