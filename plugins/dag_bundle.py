@@ -1,4 +1,4 @@
-"""The DAG bundle that offers every submitted and published pipeline to Airflow.
+"""The DAG bundle that offers every submitted and published pipeline, and every schedule, to Airflow.
 
 Definitions are spread over a fixed number of loader files, so that Airflow parses a few files and not one per
 pipeline. A loader's modification time is the signal to parse it: `refresh` touches those whose shard has changed and
@@ -20,7 +20,9 @@ from airflow.sdk import DAG, get_parsing_context
 from airloom.errors import AirloomError
 from airloom.operators.definition import store_address
 from airloom.plugins.dag_factory import build_dag
-from airloom.plugins.loader_files import loader_file
+from airloom.plugins.loader_files import loader_file, schedule_file
+from airloom.plugins.schedule_dag import build_schedule_dag
+from airloom.storage import schedules
 from airloom.storage.definitions import SHARDS, DefinitionStore, dag_id_of, digest16_of_dag_id, name_of
 from airloom.storage.object_store import open_store
 
@@ -32,6 +34,12 @@ _LOADER = '''"""Airloom pipelines, shard {shard}: each DAG that airflow finds he
 from airloom.plugins.dag_bundle import load_shard
 
 globals().update(load_shard({shard}))
+'''
+_SCHEDULES = '''"""Airloom schedules, shard {shard}: each DAG that airflow finds here fires one schedule."""
+
+from airloom.plugins.dag_bundle import load_schedules
+
+globals().update(load_schedules({shard}))
 '''
 
 
@@ -54,12 +62,15 @@ class AirloomDagBundle(BaseDagBundle):
         self.path.mkdir(parents=True, exist_ok=True)
         for shard in range(SHARDS):
             _write_if_changed(self._loader(shard), _LOADER.format(shard=shard))
+        for shard in range(schedules.SHARDS):
+            _write_if_changed(self.path / schedule_file(shard), _SCHEDULES.format(shard=shard))
         super().initialize()
 
     def refresh(self) -> None:
         """Touch the loaders whose shard has changed since the last refresh, if Airflow does not know of it.
 
-        Mostly it does: a submission writes the DAG itself.
+        Mostly it does: a submission writes the DAG itself. Schedules are not looked at: whoever changes one writes its
+        DAG, and asks for parsing besides.
         """
         definitions = DefinitionStore(open_store(store_address()))
         for shard in range(SHARDS):
@@ -101,6 +112,25 @@ def _dags_of(definitions: DefinitionStore, digests: Iterable[str]) -> Iterator[t
         except AirloomError as error:
             # One damaged definition must not take the others of its shard away from Airflow.
             log.error("Pipeline definition %s is left out: %s", digest, error)
+            continue
+        yield dag.dag_id, dag
+
+
+def load_schedules(shard: int) -> dict[str, DAG]:
+    """The DAGs of the schedules of one shard by DAG id, or just the one that Airflow asks for."""
+    stored = schedules.ScheduleStore(open_store(store_address()))
+    wanted = get_parsing_context().dag_id
+    if wanted is not None:
+        return {wanted: build_schedule_dag(stored.of_dag(wanted))}
+    return dict(_dags_of_schedules(stored, shard))
+
+
+def _dags_of_schedules(stored: schedules.ScheduleStore, shard: int) -> Iterator[tuple[str, DAG]]:
+    for short in stored.shard(shard):
+        try:
+            dag = build_schedule_dag(stored.get(short))
+        except AirloomError as error:
+            log.error("The schedule %s is left out: %s", short, error)
             continue
         yield dag.dag_id, dag
 

@@ -46,6 +46,13 @@ class AirloomPlugin(AirflowPlugin):
         return [OutputsLink(), WhyLink()]
 
     @cached_property
+    def timetables(self) -> list[Any]:  # type: ignore[override]  # as above
+        """The timetable of schedules; asked for by those who read or write DAGs that have timetables of a plugin."""
+        from airloom.plugins.timetables import RecurrenceTimetable
+
+        return [RecurrenceTimetable]
+
+    @cached_property
     def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]  # as above
         """The run's page as a tab on the page of a run and on that of a task."""
         return [

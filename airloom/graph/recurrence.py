@@ -29,6 +29,7 @@ WEEK_DAYS: tuple[WeekDay, ...] = get_args(WeekDay)
 
 _ELAPSED: dict[str, timedelta] = {"Minute": timedelta(minutes=1), "Hour": timedelta(hours=1)}
 _DAY = timedelta(days=1)
+_KEPT_DAYS = 8
 
 
 class Recurrence(Model):
@@ -90,14 +91,14 @@ class Rule:
     @cached_property
     def start(self) -> datetime:
         """Where counting begins, in UTC."""
-        return self._utc(self._local_start)
+        return self._utc(self.local_start)
 
     @property
     def _fires_at_start(self) -> bool:
         return not self.recurrence.has_times if self.recurrence.start_time else self.at_once
 
     @cached_property
-    def _local_start(self) -> datetime:
+    def local_start(self) -> datetime:
         """The start as a time on the clocks of the recurrence, without a zone."""
         if self.recurrence.start_time:
             return datetime.fromisoformat(self.recurrence.start_time)
@@ -139,9 +140,9 @@ class Rule:
         return instant.astimezone(self._zone)
 
     @cached_property
-    def _times(self) -> tuple[time, ...]:
+    def times(self) -> tuple[time, ...]:
         """The times on the clocks at which a day fires."""
-        rule, start = self.recurrence, self._local_start.time()
+        rule, start = self.recurrence, self.local_start.time()
         if rule.time_of_day is not None:
             return (time.fromisoformat(rule.time_of_day),)
         if rule.hours is None and rule.minutes is None:
@@ -149,8 +150,22 @@ class Rule:
         minutes = rule.minutes or (start.minute if rule.start_time else 0,)
         return tuple(time(hour, minute) for hour in rule.hours or range(24) for minute in minutes)
 
+    @property
+    def days(self) -> tuple[WeekDay, ...]:
+        """The days of a week that fire, if the recurrence counts weeks."""
+        return self.recurrence.week_days or (WEEK_DAYS[self.local_start.weekday()],)
+
     def _instants(self, day: date) -> list[datetime]:
-        return [self._utc(datetime.combine(day, each)) for each in self._times]
+        """All instants of a day. The last few days are kept, as neighbours are asked for one after the other."""
+        if day not in self._recent:
+            if len(self._recent) >= _KEPT_DAYS:
+                self._recent.clear()
+            self._recent[day] = [self._utc(datetime.combine(day, each)) for each in self.times]
+        return self._recent[day]
+
+    @cached_property
+    def _recent(self) -> dict[date, list[datetime]]:
+        return {}
 
     def _instants_after(self, day: date, instant: datetime) -> datetime | None:
         return min((each for each in self._instants(day) if each > instant), default=None)
@@ -160,7 +175,7 @@ class Rule:
 
     def _days_from(self, day: date) -> Iterator[date]:
         """The days that fire, from this day or that of the start on, upwards."""
-        first = max(day, self._local_start.date())
+        first = max(day, self.local_start.date())
         number = self._period_of(first)
         while True:
             yield from (each for each in self._period(number) if each >= first)
@@ -173,7 +188,7 @@ class Rule:
 
     def _period_of(self, day: date) -> int:
         """The number of the period in which a day is; they count from that of the start, which is 0."""
-        start = self._local_start.date()
+        start = self.local_start.date()
         match self.recurrence.frequency:
             case "Month":
                 passed = (day.year - start.year) * 12 + day.month - start.month
@@ -185,14 +200,13 @@ class Rule:
 
     def _period(self, number: int) -> list[date]:
         """The days of a period that fire."""
-        start, count = self._local_start.date(), number * self.recurrence.interval
+        start, count = self.local_start.date(), number * self.recurrence.interval
         match self.recurrence.frequency:
             case "Month":
                 return [month_later(start, count)]
             case "Week":
                 monday = _monday(start) + timedelta(weeks=count)
-                days = self.recurrence.week_days or (WEEK_DAYS[start.weekday()],)
-                return [monday + timedelta(days=WEEK_DAYS.index(day)) for day in days]
+                return [monday + timedelta(days=WEEK_DAYS.index(day)) for day in self.days]
             case _:
                 return [start + timedelta(days=count)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,17 @@ def dag_is_known(dag_id: str) -> bool:
         return session.scalar(query) is not None
 
 
+def known_among(dag_ids: Iterable[str]) -> set[str]:
+    """Those of these DAGs that Airflow has parsed."""
+    query = (
+        select(DagModel.dag_id)
+        .join(SerializedDagModel, SerializedDagModel.dag_id == DagModel.dag_id)
+        .where(DagModel.dag_id.in_(list(dag_ids)), ~DagModel.is_stale)
+    )
+    with open_session() as session:
+        return set(session.scalars(query))
+
+
 def known_dags(bundle: str, file: str) -> set[str]:
     """The ids of the DAGs that Airflow has from a file of a bundle."""
     query = select(DagModel.dag_id).where(
@@ -67,7 +79,7 @@ def revive_dag(session: Session, dag_id: str) -> None:
         dag.is_stale = False
 
 
-def write_dag(dag: DAG, bundle: str, file: str, row: object | None = None) -> None:
+def write_dag(dag: DAG, bundle: str, file: str, row: object | None = None, *, anew: bool = False) -> None:
     """Make a DAG known as if the DAG processor had just parsed it from a file of a bundle, which it need not do then.
 
     The DAG passes the processor's checks and the deployment's policies, and is written by the function that the
@@ -79,6 +91,8 @@ def write_dag(dag: DAG, bundle: str, file: str, row: object | None = None) -> No
     - the bundle's folder cannot be written on this host;
     - a policy of the deployment refuses the DAG, which the processor says in its import errors;
     - another process writes the same DAG at this moment, or the database stays locked.
+
+    With `anew` a DAG that was written a moment ago is written again, which the processor would put off.
     """
     try:
         with open_session() as session:
@@ -89,6 +103,8 @@ def write_dag(dag: DAG, bundle: str, file: str, row: object | None = None) -> No
             _write(session, dag, bundle)
             if row is not None and row not in session:
                 session.add(row)  # Airflow has rolled the transaction back and begun it anew
+            if anew:
+                SerializedDagModel.write_dag(LazyDeserializedDAG.from_dag(dag), bundle_name=bundle, session=session)
     except (AirflowException, OSError, SQLAlchemyError) as error:
         first_line = str(error).partition("\n")[0]
         raise CannotWriteDag(f"{type(error).__name__}: {first_line}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from airloom import __version__
 from airloom.errors import AirloomError
 from airloom.plugins import publishing
+from airloom.plugins import schedules as schedules_of_deployment
 from airloom.plugins import workspaces as workspaces_of_deployment
 from airloom.plugins.airflow_gateway import AIRFLOW_VERSION, READ
 from airloom.plugins.api import schemas
@@ -28,6 +30,7 @@ from airloom.plugins.api.routes import (
     graphs,
     pipelines,
     runs,
+    schedules,
     snapshots,
     steps,
     upkeep,
@@ -50,6 +53,7 @@ RESOURCES = (
     steps,
     pipelines,
     endpoints,
+    schedules,
     upkeep,
 )
 
@@ -75,7 +79,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(publishing.mend_index, load_settings())
     except (AirloomError, OSError, SQLAlchemyError) as error:
         log.warning("The server could not prepare itself; requests will do it when they have to: %s", error)
+    mending = asyncio.create_task(run_in_threadpool(_mend_schedules))
     yield
+    await mending
+
+
+def _mend_schedules() -> None:
+    """Takes its time where there are many; requests need not wait for it."""
+    try:
+        schedules_of_deployment.reconcile(load_settings())
+    except (AirloomError, OSError, SQLAlchemyError) as error:
+        log.warning("Schedules could not be compared with their documents; the next start will try again: %s", error)
 
 
 def create_app() -> FastAPI:

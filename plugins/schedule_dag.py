@@ -1,0 +1,40 @@
+"""The DAG of a schedule: one task, which starts runs of the pipeline, and the timetable that tells when.
+
+A disabled schedule keeps its DAG, with a timetable that never fires. It is not paused: Airflow fires a paused DAG for
+what it missed as soon as it goes on, and pausing is left to those who look after Airflow, who may hold any DAG by it.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+
+from airloom.operators.trigger_pipeline import TriggerPipelineOperator
+from airloom.plugins.timetables import RecurrenceTimetable
+from airloom.storage.schedules import ScheduleDocument
+
+TAG = "airloom"
+TASK = "trigger"
+_DOC = (
+    "Starts runs of a published pipeline. **Skipped** means that nothing was started: the schedule was disabled by "
+    "then, or Airflow was away and a later instant was due already.\n\n"
+    "Starting this DAG by hand fires the schedule now. Change the schedule itself with Airloom."
+)
+
+
+def build_schedule_dag(document: ScheduleDocument) -> DAG:
+    """The DAG of a schedule; the same bytes for the same schedule, whatever its endpoint's default is."""
+    clock = document.clock
+    dag = DAG(
+        dag_id=document.dag_id,
+        dag_display_name=document.name,
+        description=document.description or None,
+        schedule=RecurrenceTimetable(clock, active=document.status == "Active") if clock is not None else None,
+        catchup=False,
+        tags=[TAG, "schedule", f"workspace:{document.workspace}"],
+        default_args={"owner": document.created_by} if document.created_by else {},
+        is_paused_upon_creation=False,
+        render_template_as_native_obj=False,
+        doc_md=_DOC,
+    )
+    TriggerPipelineOperator(task_id=TASK, schedule=document.short_id, dag=dag, task_display_name="start the pipeline")
+    return dag
