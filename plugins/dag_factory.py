@@ -6,13 +6,15 @@ the serialised form differs, so nothing here may depend on the order of sets, on
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.param import ParamsDict
 
 from airloom.execution.names import REUSE_PARAM, ROOT_TASK
-from airloom.graph.model import Definition, ParameterDef, ParameterType, Step
+from airloom.graph.model import Definition, ParameterDef, ParameterType, PathSource, Step, source_locations
 from airloom.operators.python_script import PythonScriptOperator
 from airloom.operators.run_context import REUSE_MODES
 from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
@@ -31,14 +33,32 @@ _ROOT_DOC = f"Finds the steps that have not changed and skips them all at once.\
 _ESCAPED = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>()#+!|~-"})
 """What means something in Markdown."""
 
-_JSON_TYPES: dict[ParameterType, str] = {
-    "int": "integer",
-    "float": "number",
-    "bool": "boolean",
-    "string": "string",
-    "datapath": "object",
-    "dataset": "object",
+_LONGEST_CELL = 200
+_LONGEST_TAG = 100
+"""What Airflow takes."""
+
+_LOCATION = {
+    "type": "object",
+    "properties": {"datastore": {"type": "string", "minLength": 1}, "path": {"type": "string"}},
+    "required": ["datastore"],
 }
+_LOCATIONS = {"type": "array", "items": _LOCATION, "minItems": 1}
+
+
+def _source(kind: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of a data source. It allows more fields, as Airflow checks values merged with the default."""
+    properties = {"kind": {"const": kind}, place: schema}
+    return {"type": "object", "properties": properties, "required": ["kind", place]}
+
+
+_SCHEMAS: dict[ParameterType, dict[str, Any]] = {
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "bool": {"type": "boolean"},
+    "string": {"type": "string"},
+    "datapath": _source("path", "location", _LOCATION),
+}
+_DATASETS = {kind: _source(kind, "locations", _LOCATIONS) for kind in ("files", "tabular")}
 
 
 def build_dag(definition: Definition, identifier: str | None = None) -> DAG:
@@ -96,17 +116,24 @@ def _params(definition: Definition) -> ParamsDict:
 
 def _param(parameter: ParameterDef) -> Param:
     default: Any = parameter.default
-    if not isinstance(default, str | int | float | bool):
-        default = default.model_dump(mode="json")
-    return Param(default, type=_JSON_TYPES[parameter.type], title=parameter.name)
+    if isinstance(default, str | int | float | bool):
+        return Param(default, title=parameter.name, **_SCHEMAS[parameter.type])
+    schema = _SCHEMAS["datapath"] if isinstance(default, PathSource) else _DATASETS[default.kind]
+    return Param(default.model_dump(mode="json"), title=parameter.name, **schema)
 
 
 def _tags(definition: Definition) -> list[str]:
     publication = definition.publication
     if publication is None:
-        return [TAG, f"experiment:{definition.experiment}", f"workspace:{definition.workspace}"]
-    own = [f"{name}:{value}" if value else name for name, value in sorted(publication.tags.items())]
-    return [TAG, "published", f"pipeline:{publication.name}", f"workspace:{definition.workspace}", *own]
+        tags = [TAG, f"experiment:{definition.experiment}", f"workspace:{definition.workspace}"]
+    else:
+        own = [f"{name}:{value}" if value else name for name, value in sorted(publication.tags.items())]
+        tags = [TAG, "published", f"pipeline:{publication.name}", f"workspace:{definition.workspace}", *own]
+    return list(dict.fromkeys(map(_short, filter(None, tags))))
+
+
+def _short(tag: str) -> str:
+    return tag if len(tag) <= _LONGEST_TAG else f"{tag[: _LONGEST_TAG - 1]}…"
 
 
 def _display_name(definition: Definition, identifier: str) -> str:
@@ -119,25 +146,56 @@ def _display_name(definition: Definition, identifier: str) -> str:
 def _description(definition: Definition) -> str:
     names = [step.name for step in definition.graph.steps]
     counted = f"{len(names)} step{'s' if len(names) != 1 else ''}: {', '.join(names)}"
-    return definition.graph.description or counted[:500]
+    published = definition.publication.description if definition.publication else ""
+    return published or definition.graph.description or counted[:500]
 
 
 def _doc(definition: Definition) -> str:
+    """The definition in words: what it is, its parameters, its steps."""
     graph = definition.graph
     names = {step.id: step.name for step in graph.steps}
-    lines = [
-        graph.description,
-        "",
-        _STATES_IN_WORDS,
-        "",
-        "| step | script | runs after | compute |",
-        "|---|---|---|---|",
+    steps = [
+        (
+            step.name,
+            step.settings.script_name,
+            ", ".join(names[step_id] for step_id in step.upstream()),
+            step.compute_target or "",
+        )
+        for step in graph.steps
     ]
-    for step in graph.steps:
-        after = ", ".join(names[step_id] for step_id in step.upstream())
-        cells = [step.name, step.settings.script_name, after, step.compute_target or ""]
-        lines.append(f"| {' | '.join(_plain(cell) or '-' for cell in cells)} |")
-    return "\n".join(lines).strip()
+    parameters = [(each.name, each.type, _in_words(each)) for each in graph.parameters]
+    parts = [
+        *_published(definition),
+        graph.description,
+        _STATES_IN_WORDS,
+        _table(("parameter", "type", "default"), parameters) if parameters else "",
+        _table(("step", "script", "runs after", "compute"), steps),
+    ]
+    return "\n\n".join(dict.fromkeys(filter(None, parts)))
+
+
+def _published(definition: Definition) -> tuple[str, ...]:
+    publication = definition.publication
+    if publication is None:
+        return ()
+    name = " · ".join(filter(None, (publication.name, publication.version)))
+    return publication.description, f"Published pipeline **{_plain(name)}**, `{publication.id}`."
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    lines += [f"| {' | '.join(_plain(cell) or '-' for cell in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _in_words(parameter: ParameterDef) -> str:
+    """The default of a parameter, short enough for a table."""
+    default = parameter.default
+    if isinstance(default, str | int | float | bool):
+        text = json.dumps(default, ensure_ascii=False) if isinstance(default, bool) else str(default)
+    else:
+        text = ", ".join(f"{place.datastore}/{place.path}" for place in source_locations(default))
+    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
 
 
 def _step_doc(step: Step) -> str:

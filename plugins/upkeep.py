@@ -26,6 +26,7 @@ from airloom.plugins.airflow_gateway import (
     xcoms,
 )
 from airloom.plugins.db.models import WorkspaceRow
+from airloom.plugins.db.published import PipelineRow
 from airloom.reuse.plan import Plan
 from airloom.storage.datastores import DatastoreConfig
 from airloom.storage.definitions import digest16_of_dag_id
@@ -43,6 +44,11 @@ class AirflowRuns:
             live = [_live_use(session, run) for run in unfinished_runs(session)]
             ended = [_use(run, live=False) for run in runs_ended_since(session, dag_ids, since)]
         return live + ended
+
+    def published(self) -> Collection[str]:
+        """The definitions of published pipelines, disabled ones too: they may be enabled again."""
+        with open_session() as session:
+            return set(session.scalars(select(PipelineRow.definition)))
 
     def retire(self, dag_id: str) -> bool:
         """See to it that no run of a DAG begins any more. False if one has not ended."""

@@ -108,6 +108,7 @@ class _Collector:
         yield Progress(phase="asking for live runs")
         dags = [definition.dag_id for definition in self._all.definitions.values()]
         self._uses = [*before, *self._runs.uses(dags, self._cutoff)]
+        self._all.published = frozenset(self._runs.published())
         if self._limits.max_bytes is not None:
             yield Progress(phase="weighing")
             self._cutoff = cutoff_that_fits(self._all, self._uses, self._cutoff, self._floor, self._fits)

@@ -101,6 +101,7 @@ class Inventory:
         self.outputs: list[Outputs] = []
         self.unsure: set[Attempt] = set()
         self.definitions: dict[str, StoredDefinition] = {}
+        self.published: frozenset[str] = frozenset()
         self.snapshots: dict[str, StoredSnapshot] = {}
         self.blobs: dict[str, ObjectInfo] = {}
         self._existing = existing

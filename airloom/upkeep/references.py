@@ -4,6 +4,7 @@ From the strongest to the weakest:
 
 - runs that have not ended keep all that they use: their pipeline, their files, their outputs and those of other runs
   that their tasks were given;
+- so do published pipelines, which may be run at any time;
 - so do runs, records, pipelines and source folders that were used since a given time, the cutoff;
 - the record of a whole pipeline keeps the records of its steps; a record keeps its outputs, the logs of the attempt
   that made them (reused steps show these), its source folder (explanations name the files that changed) and what is
@@ -118,7 +119,7 @@ class _Marking:
         }
 
     def _definitions(self) -> set[str]:
-        used = {use.definition for use in self._uses}
+        used = {use.definition for use in self._uses} | self._all.published
         alive = {use.definition for use in self._uses if use.live}
         return {
             digest

@@ -29,10 +29,13 @@ class RunUse:
 
 
 class KnownRuns(Protocol):
-    """The runs of a deployment."""
+    """The runs of a deployment, and the pipelines that may be run at any time."""
 
     def uses(self, dag_ids: Collection[str], since: datetime) -> list[RunUse]:
         """All runs that have not ended, of any DAG, and those of these DAGs that ended, or began, after `since`."""
+
+    def published(self) -> Collection[str]:
+        """The short digests of the definitions of published pipelines, which are kept whether they run or not."""
 
     def retire(self, dag_id: str) -> bool:
         """See to it that no run of a DAG begins any more. False, and nothing is done, if one has not ended."""

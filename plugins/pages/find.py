@@ -1,8 +1,8 @@
 """Finding the run that a page is about.
 
-Most runs were submitted to Airloom and have a row in its tables. Others were started in Airflow: of a pipeline of
-ours with the button "Trigger", or of a hand-written DAG that uses our operators. Of those, Airflow's tables and the
-XComs of the tasks tell everything.
+Most runs were submitted to Airloom, or are of a published pipeline, and have a row in its tables. Others were started
+in Airflow: of a submitted pipeline with the button "Trigger", or of a hand-written DAG that uses our operators. Of
+those, Airflow's tables and the XComs of the tasks tell everything.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from airloom.errors import AirloomError, NotFound
 from airloom.graph.model import Definition, PythonScriptSettings, Step
 from airloom.operators.definition import WORKSPACE as HAND_WRITTEN_WORKSPACE
 from airloom.plugins import runs
+from airloom.plugins.adoption import adopt
 from airloom.plugins.airflow_gateway import DAG_RUNS, Session
 from airloom.plugins.api.schemas import RunStatus
 from airloom.plugins.db.models import RunRow, WorkspaceRow
+from airloom.plugins.db.published import PipelineRow
 from airloom.plugins.run_states import (
     StepView,
     read_facts,
@@ -34,10 +36,14 @@ from airloom.storage.object_store import open_store
 
 @dataclass(frozen=True)
 class FoundRun:
-    """A run, whoever started it. `submitted` is False if Airloom has no row of it."""
+    """A run, whoever started it. `submitted` is False if Airloom has no row of it.
+
+    `run_id` is its id in our addresses, `airflow_run_id` in Airflow's.
+    """
 
     dag_id: str
     run_id: str
+    airflow_run_id: str
     title: str
     status: RunStatus
     started_at: datetime | None
@@ -53,9 +59,9 @@ class FoundRun:
 
 def dag_of(session: Session, run_id: str, dag_id: str | None) -> str | None:
     """The DAG that the run is of; None if there is no such run. Says nothing about who may read it."""
-    known = session.scalar(select(RunRow.dag_id).where(RunRow.id == run_id))
-    if known is not None and dag_id in (None, known):
-        return known
+    row = _row(session, run_id, dag_id)
+    if row is not None:
+        return row.dag_id
     query = select(DAG_RUNS.c.dag_id).where(DAG_RUNS.c.run_id == run_id, DAG_RUNS.c.dag_id == dag_id)
     return session.scalar(query)
 
@@ -65,10 +71,26 @@ def find_run(session: Session, settings: Settings, run_id: str, dag_id: str | No
     owner = dag_of(session, run_id, dag_id)
     if owner is None:
         raise NotFound(f"There is no run {run_id[:80]!r}.", hint="Check the address; was the run deleted?")
-    row = session.scalar(select(RunRow).where(RunRow.id == run_id, RunRow.dag_id == owner))
+    row = _row(session, run_id, dag_id)
     definition = _definition(settings, row.definition if row is not None else None, owner)
     run = _submitted(session, row) if row is not None else _started_in_airflow(session, owner, run_id, definition)
     return run, _steps(session, run, definition)
+
+
+def _row(session: Session, run_id: str, dag_id: str | None) -> RunRow | None:
+    """Our row of a run, by our id or by its DAG and Airflow's id; a published pipeline's run gets its row here."""
+    row = session.scalar(select(RunRow).where(RunRow.id == run_id))
+    if row is not None and dag_id in (None, row.dag_id):
+        return row
+    if dag_id is None:
+        return None
+    query = select(RunRow).where(RunRow.dag_id == dag_id, RunRow.airflow_run_id == run_id)
+    row = session.scalar(query)
+    workspace_id = session.scalar(select(PipelineRow.workspace_id).where(PipelineRow.dag_id == dag_id))
+    if row is None and workspace_id is not None:
+        adopt(workspace_id)
+        row = session.scalar(query)
+    return row
 
 
 def _definition(settings: Settings, digest: str | None, dag_id: str) -> Definition | None:
@@ -85,6 +107,7 @@ def _submitted(session: Session, row: RunRow) -> FoundRun:
     return FoundRun(
         dag_id=row.dag_id,
         run_id=row.id,
+        airflow_run_id=row.airflow_run_id,
         title=row.display_name or row.experiment.name,
         status=view.status,
         started_at=view.started_at,
@@ -95,6 +118,7 @@ def _submitted(session: Session, row: RunRow) -> FoundRun:
         description=row.description,
         canceled_at=row.cancel_requested_at,
         facts={
+            "Pipeline": _pipeline(session, row),
             "Experiment": row.experiment.name,
             "Workspace": workspace.name,
             "Submitted by": row.created_by,
@@ -103,6 +127,12 @@ def _submitted(session: Session, row: RunRow) -> FoundRun:
         },
         parameters=row.parameters,
     )
+
+
+def _pipeline(session: Session, row: RunRow) -> str:
+    """Name and version of the published pipeline that it is a run of, if it is one."""
+    pipeline = session.get(PipelineRow, row.pipeline_id) if row.pipeline_id is not None else None
+    return " · ".join(filter(None, (pipeline.name, pipeline.version))) if pipeline is not None else ""
 
 
 def _started_in_airflow(session: Session, dag_id: str, run_id: str, definition: Definition | None) -> FoundRun:
@@ -114,6 +144,7 @@ def _started_in_airflow(session: Session, dag_id: str, run_id: str, definition: 
     return FoundRun(
         dag_id=dag_id,
         run_id=run_id,
+        airflow_run_id=run_id,
         title=definition.experiment if definition is not None else dag_id,
         status=run_status(state, None),
         started_at=started_at,
@@ -125,7 +156,7 @@ def _started_in_airflow(session: Session, dag_id: str, run_id: str, definition: 
 
 
 def _steps(session: Session, run: FoundRun, definition: Definition | None) -> list[StepView]:
-    facts = read_facts(session, run.dag_id, run.run_id)
+    facts = read_facts(session, run.dag_id, run.airflow_run_id)
     told = (facts.plan.decisions, facts.results, facts.failures)
     return facts.views(definition.graph.steps if definition is not None else _told_of(*told), run.canceled_at)
 

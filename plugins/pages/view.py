@@ -119,12 +119,12 @@ class RunView:
         self._run = run
         self._storage = storage
         self._rights = rights
-        self._dags: Mapping[str, str] = {}
+        self._origins: Mapping[str, tuple[str, str]] = {}
 
     def make(self, steps: Sequence[StepView]) -> RunPart:
         """The whole page."""
         run = self._run
-        self._dags = self._dags_of_origins(steps)
+        self._origins = self._find_origins(steps)
         failed = [step.step_id for step in steps if step.status == "Failed"][:_TAILS]
         times = {
             "Started": words.moment(run.started_at),
@@ -135,7 +135,7 @@ class RunView:
             title=run.title,
             pill=_RUN_PILLS[run.status],
             live=run.status in LIVE,
-            airflow=addresses.airflow_run(run.dag_id, run.run_id),
+            airflow=addresses.airflow_run(run.dag_id, run.airflow_run_id),
             summary=summary(steps),
             error=run.error,
             description=run.description,
@@ -159,7 +159,7 @@ class RunView:
             ending="\n".join(ending),
             origin=self._link_to(origin),
             compared_to=self._link_to(compared_to),
-            airflow=addresses.airflow_task(run.dag_id, run.run_id, step.step_id),
+            airflow=addresses.airflow_task(run.dag_id, run.airflow_run_id, step.step_id),
             changes=changes,
             changes_left_out=left_out,
             outputs=[self._output(step, port, output) for port, output in step.outputs.items()],
@@ -179,23 +179,22 @@ class RunView:
         lines = step.reason.splitlines() if step.status in _ENDED_EARLY else []
         return lines if self._rights.logs else lines[:1]
 
-    def _dags_of_origins(self, steps: Sequence[StepView]) -> dict[str, str]:
-        """The DAGs of the runs that the page refers to, by run id; a run that was deleted is left out."""
+    def _find_origins(self, steps: Sequence[StepView]) -> dict[str, tuple[str, str]]:
+        """DAG and Airflow's id of each run that the page refers to, by our id; one that was deleted is left out."""
         compared = [step.explanation.compared_to for step in steps if step.explanation is not None]
         origins = [*(step.reused_from for step in steps), *compared]
         run_ids = {origin.run_id for origin in origins if origin is not None}
-        query = select(RunRow.id, RunRow.dag_id).where(RunRow.id.in_(run_ids))
-        return {row.id: row.dag_id for row in self._session.execute(query)}
+        query = select(RunRow.id, RunRow.dag_id, RunRow.airflow_run_id).where(RunRow.id.in_(run_ids))
+        return {row.id: (row.dag_id, row.airflow_run_id) for row in self._session.execute(query)}
 
     def _link_to(self, origin: Origin | None) -> Link | None:
         """A link to the page of another run; without an address if that run is not known any more."""
         if origin is None:
             return None
-        dag_id = self._dags.get(origin.run_id)
-        if dag_id is None:
+        if origin.run_id not in self._origins:
             return Link(origin.run_id, "")
         page = addresses.run_page(origin.run_id, origin.step_id)
-        return Link(origin.run_id, page, addresses.run_tab(dag_id, origin.run_id))
+        return Link(origin.run_id, page, addresses.run_tab(*self._origins[origin.run_id]))
 
     def _output(self, step: StepView, port: str, output: OutputRef) -> OutputLine:
         run = self._run

@@ -101,6 +101,14 @@ class RunTable:
             if row["live"] or datetime.fromisoformat(row["last_used"]) >= since
         ]
 
+    def publish(self, digest: str) -> None:
+        """Let a definition be that of a published pipeline."""
+        (self.folder / f"{digest}.published").touch()
+
+    def published(self) -> Collection[str]:
+        """The definitions that `publish` was told of."""
+        return [path.stem for path in self.folder.glob("*.published")]
+
     def retire(self, dag_id: str) -> bool:
         """False if a run of the DAG is live."""
         digest = dag_id.rpartition(".")[2]

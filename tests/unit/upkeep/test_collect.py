@@ -11,6 +11,7 @@ import pytest
 from airloom.graph.canonical import digest_bytes
 from airloom.runner.outputs import staging_stem
 from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.definitions import shard_of
 from airloom.upkeep import Limits, collect, verify
 from tests.support.builders import a_path
 from tests.support.in_process import DATASTORE
@@ -383,4 +384,25 @@ def test_a_collection_that_nobody_waits_for_stops(deployment: Deployment) -> Non
     work.close()
     records = list(deployment.store.list("workspaces/default/reuse/records/"))
     assert len(records) == 2
+    check_sound(deployment, finish(verify(deployment.storage)))
+
+
+def test_a_published_pipeline_can_always_be_run(deployment: Deployment) -> None:
+    """However long ago it was used: its definition stays and is listed, with the source folders that it needs."""
+    for pipe in (CHAIN, EDITED):
+        deployment.run_pipe(pipe)
+    kept, gone = (deployment.definitions.put(deployment.define(pipe)) for pipe in (CHAIN, EDITED))
+    deployment.table.publish(kept)
+    deployment.age(1000 * DAY)
+    report = deployment.gc(older_than=2 * DAY, max_bytes=1)
+    assert list(deployment.definitions.stored()) == [kept]
+    assert kept in deployment.definitions.shard(shard_of(kept))
+    assert gone not in deployment.definitions.shard(shard_of(gone))
+    assert {kind: report.kept[kind].count for kind in ("pipelines", "source folders", "source files")} == {
+        "pipelines": 1,
+        "source folders": 3,
+        "source files": 4,
+    }
+    for step in deployment.definitions.get(kept).graph.steps:
+        deployment.storage.use_snapshot(step.settings.snapshot)
     check_sound(deployment, finish(verify(deployment.storage)))
