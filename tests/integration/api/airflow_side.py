@@ -13,6 +13,7 @@ import structlog
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.collection import update_dag_parsing_results_in_db
 from airflow.dag_processing.processor import DagFileParseRequest, _parse_file
+from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.models.errors import ParseImportError
@@ -50,6 +51,12 @@ def use_bundle(name: str, active: bool) -> None:
     """Say that a bundle is in use or not, as a DAG processor does when it starts."""
     with create_session() as session:
         session.get_one(DagBundleModel, name).active = active
+
+
+def make_stale(dag_id: str) -> None:
+    """Say that a DAG is no more, as the DAG processor does when its file no longer has it."""
+    with create_session() as session:
+        session.get_one(DagModel, dag_id).is_stale = True
 
 
 def parse(bundle: str, file: str, times: int) -> None:

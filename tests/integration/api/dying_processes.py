@@ -1,0 +1,104 @@
+"""Processes that use the server's own functions and kill themselves before a chosen one of their writes.
+
+Run as a program with the server's environment; reads one JSON command per line, and answers each with a line that
+begins with "answer". Each command is done by a fork, so that Airflow is imported once. A write is a statement that
+changes the database, the end of a transaction, or an event by which Python tells that a file is about to be changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from airflow import settings as airflow_settings
+from airflow.api_fastapi.app import init_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from airloom.plugins import publishing, submission, workspaces
+from airloom.plugins.airflow_gateway import open_session
+from airloom.plugins.settings import load_settings
+from tests.integration.api.racing_processes import connect_anew
+from tests.support.crashes import FILE_EVENTS
+
+FAILED = 1
+CHANGES = ("INSERT", "UPDATE", "DELETE")
+USER = SimpleAuthManagerUser(username="user", role="user")
+
+
+def publish(workspace: str, **fields: Any) -> str:
+    return publishing.publish(load_settings(), USER, workspace, publishing.Publishing(**fields))
+
+
+def start(workspace: str, pipeline_id: str, **fields: Any) -> str:
+    settings = load_settings()
+    with open_session() as session:
+        target = publishing.find(session, workspaces.find(session, settings, workspace), pipeline_id)
+    return submission.start(settings, USER, workspace, target, submission.RunRequest(**fields))
+
+
+def begin_serving() -> None:
+    """What a server does about published pipelines when it starts."""
+    publishing.mend_index(load_settings())
+
+
+class Death:
+    """Kills this process at its `number`th write."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+        self._lock = threading.Lock()
+        event.listen(Engine, "before_cursor_execute", self._on_statement)
+        event.listen(Engine, "commit", self._on_commit)
+        sys.addaudithook(self._on_event)
+
+    def _on_statement(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.lstrip().upper().startswith(CHANGES):
+            self._count()
+
+    def _on_commit(self, connection: Any) -> None:
+        self._count()
+
+    def _on_event(self, name: str, arguments: tuple[Any, ...]) -> None:
+        if name in FILE_EVENTS and not (name == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR)):
+            self._count()
+
+    def _count(self) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def be(command: Callable[..., object], arguments: dict[str, Any], dies_at: int | None) -> None:
+    """Do a command in this process, which ends with it at the latest."""
+    code = FAILED
+    try:
+        connect_anew()
+        if dies_at is not None:
+            Death(dies_at)
+        command(**arguments)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    init_auth_manager()
+    airflow_settings.dispose_orm(do_log=False)
+    for line in sys.stdin:
+        name, given, dies_at = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            be(globals()[name], given, dies_at)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.write(1, f"answer {json.dumps(code)}\n".encode())
