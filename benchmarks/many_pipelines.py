@@ -1,8 +1,10 @@
-"""A thousand stored pipelines of ten tasks: what they cost the DAG processor, a worker, and the next submit."""
+"""A thousand pipelines of ten tasks, stored or published: what they cost the DAG processor, a worker, and the next."""
 
 from __future__ import annotations
 
+import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,8 +22,8 @@ from airloom.storage.object_store import open_store
 from benchmarks.dag_builders.by_hand import COMMAND, full_dag, full_task
 from benchmarks.figures import Figure, at_most, medians, ratio_at_most
 from benchmarks.peers import peer
-from benchmarks.servers import Bench, bench
-from benchmarks.submit import submit
+from benchmarks.servers import Bench, Chain, bench
+from benchmarks.submit import first_start, submit
 from tests.support.airflow_api import eventually
 from tests.support.builders import a_graph, a_step
 
@@ -41,6 +43,7 @@ def measure() -> Iterator[Figure]:
         yield from _building(Path(folder))
         yield from _one_of_many(Path(folder))
     yield from _on_a_server()
+    yield from _published()
 
 
 def _building(folder: Path) -> Iterator[Figure]:
@@ -88,6 +91,44 @@ def _on_a_server() -> Iterator[Figure]:
     what = f"one more pipeline at {COUNT} stored, submit until its first step runs"
     yield Figure(what, first, "s", goal=at_most(5))
     yield Figure(f"DAG processor with nothing to do, {COUNT} pipelines stored", idle, "% of a core")
+
+
+def _published() -> Iterator[Figure]:
+    """Published one by one through the API, as users do; then one more, which is run by Airflow's own API."""
+    with bench() as server:
+        chain = Chain(server, STEPS - 1)
+        chain.timed()
+        graph = chain.pipeline().graph.model_dump(mode="json")
+        for number in range(COUNT):
+            _publish(server, graph, f"published {number}")
+        idle = _idle_cpu(server)
+        runs = [_publish_and_run(server, graph, number) for number in range(REPEATS)]
+    what = f"one more published at {COUNT} published pipelines"
+    yield Figure(f"{what}, until it can be run", _median(runs, 0), "s", goal=at_most(5))
+    yield Figure(f"{what}, until the first step of its first run starts", _median(runs, 1), "s", goal=at_most(5))
+    what = f"DAG processor with nothing to do, {COUNT} published pipelines"
+    yield Figure(what, idle, "% of a core", goal=at_most(10))
+
+
+def _publish(server: Bench, graph: dict[str, object], name: str) -> str:
+    """The id of the new pipeline's DAG."""
+    body = json.dumps({"name": name, "graph": graph}).encode()
+    answer = server.airflow.send("POST", "/airloom/api/v1/workspaces/default/pipelines", body)
+    return str(answer.raise_for_status().json()["dag_id"])
+
+
+def _publish_and_run(server: Bench, graph: dict[str, object], number: int) -> tuple[float, float]:
+    """Seconds until Airflow takes a run of a new pipeline, and until a step of it starts."""
+    asked = time.time()
+    dag_id = _publish(server, graph, f"one more {number}")
+    run_id = server.start_dag(dag_id, {"airloom.reuse": "off"})
+    taken = time.time()
+    server.airflow.wait_for_run(dag_id, run_id)
+    return taken - asked, first_start(server, dag_id, run_id) - asked
+
+
+def _median(runs: list[tuple[float, float]], place: int) -> float:
+    return statistics.median(run[place] for run in runs)
 
 
 def fill(store: Path, count: int) -> str:

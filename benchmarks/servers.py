@@ -74,9 +74,10 @@ class Bench(NamedTuple):
             raise RuntimeError(f"the DAG {dag_id} failed: {self.airflow.task_states(dag_id, run_id)}")
         return instant(run["end_date"]) - start
 
-    def start_dag(self, dag_id: str) -> str:
-        """Start a run of a plain DAG by Airflow's own API; returns its id."""
-        answer = self.airflow.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None}).raise_for_status()
+    def start_dag(self, dag_id: str, run_conf: dict[str, str] | None = None) -> str:
+        """Start a run of a DAG by Airflow's own API; returns its id."""
+        body = {"logical_date": None, "conf": run_conf or {}}
+        answer = self.airflow.post(f"/dags/{dag_id}/dagRuns", body).raise_for_status()
         return str(answer.json()["dag_run_id"])
 
 

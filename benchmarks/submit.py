@@ -46,7 +46,7 @@ def submit(server: Bench) -> tuple[float, float]:
     answered = time.time()
     run.wait_for_completion(show_output=False)
     dag = str(server.ws._client.get_run(server.ws.name, run.id)["dag_id"])
-    return answered - asked, _first_start(server, dag, run.id) - asked
+    return answered - asked, first_start(server, dag, run.id) - asked
 
 
 def _trigger(server: Bench) -> tuple[float, float]:
@@ -54,10 +54,10 @@ def _trigger(server: Bench) -> tuple[float, float]:
     run = server.start_dag(_ONE_TASK)
     answered = time.time()
     server.airflow.wait_for_run(_ONE_TASK, run)
-    return answered - asked, _first_start(server, _ONE_TASK, run) - asked
+    return answered - asked, first_start(server, _ONE_TASK, run) - asked
 
 
-def _first_start(server: Bench, dag: str, run: str) -> float:
+def first_start(server: Bench, dag: str, run: str) -> float:
     """When the first task of a run started, but for the one that only plans."""
     tasks = server.airflow.get(f"/dags/{dag}/dagRuns/{run}/taskInstances")["task_instances"]
     return min(instant(task["start_date"]) for task in tasks if task["task_id"] != ROOT_TASK)

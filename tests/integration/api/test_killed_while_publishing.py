@@ -36,7 +36,7 @@ def do(server: ApiServer) -> Iterator[Do]:
     assert helper.stdin is not None and helper.stdout is not None
     into, out = helper.stdin, helper.stdout
 
-    def run(name: str, dies_at: int | None = None, **arguments: Any) -> int:
+    def run(name: str, dies_at: int | None = None, /, **arguments: Any) -> int:
         into.write(json.dumps([name, arguments, dies_at]) + "\n")
         into.flush()
         line = next(line for line in out if line.startswith("answer "))
