@@ -22,6 +22,7 @@ from airloom.plugins.db.models import WorkspaceRow
 from airloom.plugins.db.published import IS_DEFAULT, EndpointRow, EndpointVersionRow, PipelineRow
 from airloom.plugins.errors import Conflict
 from airloom.plugins.publishing import Status
+from airloom.plugins.schedule_documents import settle_of_endpoint
 from airloom.plugins.settings import Settings
 from airloom.plugins.submission import ACTIVE, DISABLED, RunRequest, check_may_run, start
 
@@ -147,6 +148,7 @@ def update(settings: Settings, user: BaseUser, workspace: str, endpoint_id: str,
         if change.default_version is not None:
             check_may_run(user, resolve(session, row, change.default_version).dag_id)
             row.default_version = _number(row, change.default_version)
+    settle_of_endpoint(settings, endpoint_id)
 
 
 def add_version(
@@ -161,6 +163,7 @@ def add_version(
         row.versions.append(EndpointVersionRow(version=number, pipeline_id=pipeline.id))
         if default:
             row.default_version = number
+    settle_of_endpoint(settings, endpoint_id)
     return str(number)
 
 
@@ -171,6 +174,7 @@ def archive(settings: Settings, user: BaseUser, workspace: str, endpoint_id: str
         row.status = DISABLED
         if not is_archived(row):
             row.name = str(uuid.uuid4())
+    settle_of_endpoint(settings, endpoint_id)
 
 
 def reactivate(settings: Settings, user: BaseUser, workspace: str, endpoint_id: str, name: str) -> None:
@@ -183,6 +187,7 @@ def reactivate(settings: Settings, user: BaseUser, workspace: str, endpoint_id: 
             )
         _rename(session, row, name)
         row.status = ACTIVE
+    settle_of_endpoint(settings, endpoint_id)
 
 
 def is_archived(endpoint: EndpointRow) -> bool:

@@ -21,7 +21,7 @@ from airloom.errors import AirloomError, NotFound
 from airloom.graph.canonical import digest_value
 from airloom.graph.model import Definition, ParameterDef, PipelineGraph, Publication
 from airloom.graph.validate import parse_graph
-from airloom.plugins import runs, workspaces
+from airloom.plugins import runs, schedule_documents, workspaces
 from airloom.plugins.airflow_gateway import READ_RUN, BaseUser, Session, is_allowed, open_session
 from airloom.plugins.checking import check_name, check_snapshots, define
 from airloom.plugins.db.models import WorkspaceRow
@@ -116,6 +116,7 @@ def set_status(settings: Settings, workspace: str, pipeline_id: str, status: Sta
     """Let runs of a published pipeline be made, or no more. Those under way go on."""
     with open_session() as session:
         find(session, workspaces.find(session, settings, workspace), pipeline_id).status = status
+    schedule_documents.settle_of_pipeline(settings, pipeline_id)
 
 
 @dataclass(frozen=True)

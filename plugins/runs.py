@@ -82,12 +82,15 @@ def list_some(
     status: RunStatus | None,
     limit: int,
     may_read: Callable[[str], bool],
+    schedule_id: str | None = None,
 ) -> list[RunView]:
     """The newest runs whose DAG the caller may read, at most `limit`; those that Airflow made by itself included."""
     adopt(workspace.id)
     query = _JOINED.where(RunRow.workspace_id == workspace.id).order_by(RunRow.created_at.desc(), RunRow.id)
     if experiment is not None:
         query = query.where(RunRow.experiment.has(ExperimentRow.name == experiment))
+    if schedule_id is not None:
+        query = query.where(RunRow.schedule_id == schedule_id)
     if status is not None:
         query = _of_status(query, status)
     return _with_errors(session, list(islice(_readable(session, query, may_read), limit)))

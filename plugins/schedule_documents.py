@@ -1,14 +1,116 @@
-"""What a schedule's document has to say, from the rows of the schedule and of what it runs."""
+"""Documents and DAGs of schedules, which follow from the rows of the schedules and of what they run.
+
+After each change of a row the document is written from the rows as they are by then, and the rows are read again until
+both agree: of two changes at a time, whichever writes last writes what is true. If the server dies in between,
+`reconcile` does the same when it comes back.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+import logging
+from datetime import timedelta
 
-from airloom.errors import NotFound
-from airloom.plugins.airflow_gateway import Session
-from airloom.plugins.db.models import WorkspaceRow
+from sqlalchemy import ColumnElement, or_, select
+
+from airloom.errors import AirloomError, NotFound
+from airloom.plugins.airflow_gateway import Session, open_session
+from airloom.plugins.db.models import WorkspaceRow, utc_now
 from airloom.plugins.db.published import EndpointRow, EndpointVersionRow, PipelineRow, ScheduleRow
-from airloom.storage.schedules import ClockTrigger, DataTrigger, ScheduleDocument, ScheduledPipeline
+from airloom.plugins.schedule_visibility import forget, make_known
+from airloom.plugins.settings import Settings
+from airloom.storage.object_store import open_store
+from airloom.storage.schedules import (
+    ClockTrigger,
+    DataTrigger,
+    ScheduleDocument,
+    ScheduledPipeline,
+    ScheduleStore,
+    short_id,
+)
+
+log = logging.getLogger(__name__)
+
+_DAG_WRITTEN_AFTER = timedelta(minutes=15)
+"""The DAG processor parses what it has more often than that."""
+
+
+def settle(settings: Settings, *schedule_ids: str) -> None:
+    """Make the documents and DAGs of schedules those that their rows ask for, whatever others do meanwhile."""
+    documents = ScheduleStore(open_store(settings.store))
+    for schedule_id in schedule_ids:
+        written: object = ...
+        while True:
+            with open_session() as session:
+                document = document_of(session, schedule_id)
+            if document == written:
+                break
+            if document is None:
+                documents.delete(short_id(schedule_id))
+                forget(short_id(schedule_id))
+            else:
+                documents.put(document)
+                make_known(document)
+            written = document
+
+
+def settle_of_pipeline(settings: Settings, pipeline_id: str) -> None:
+    """The same for all schedules that run a pipeline or may do so; called after its status has changed."""
+    endpoints = select(EndpointVersionRow.endpoint_id).where(EndpointVersionRow.pipeline_id == pipeline_id)
+    _settle_all(settings, or_(ScheduleRow.pipeline_id == pipeline_id, ScheduleRow.endpoint_id.in_(endpoints)))
+
+
+def settle_of_endpoint(settings: Settings, endpoint_id: str) -> None:
+    """The same for all schedules of an endpoint; called after its default version or status has changed."""
+    _settle_all(settings, ScheduleRow.endpoint_id == endpoint_id)
+
+
+def _settle_all(settings: Settings, which: ColumnElement[bool]) -> None:
+    with open_session() as session:
+        ids = session.scalars(select(ScheduleRow.id).where(which)).all()
+    settle(settings, *ids)
+
+
+def reconcile(settings: Settings) -> None:
+    """Mend what a server that died has left: documents that are missing, outdated, or of schedules that are no more."""
+    documents = ScheduleStore(open_store(settings.store))
+    stored = set(documents.stored())
+    with open_session() as session:
+        ids = session.scalars(select(ScheduleRow.id)).all()
+    for schedule_id in ids:
+        try:
+            if not (short_id(schedule_id) in stored and _is_settled(documents, schedule_id)):
+                settle(settings, schedule_id)
+        except AirloomError as error:
+            log.warning("The schedule %s could not be mended: %s", schedule_id, error)
+    for short in stored - {short_id(schedule_id) for schedule_id in ids}:
+        _forget_if_unknown(documents, short)
+
+
+def _is_settled(documents: ScheduleStore, schedule_id: str) -> bool:
+    """True if the document says what the rows say, and its DAG must have been written by now.
+
+    A document that was written a moment ago may be one whose server died before it wrote the DAG.
+    """
+    with open_session() as session:
+        wanted = document_of(session, schedule_id)
+    try:
+        written_at = documents.written_at(short_id(schedule_id))
+        return documents.get(short_id(schedule_id)) == wanted and utc_now() - written_at > _DAG_WRITTEN_AFTER
+    except AirloomError as error:
+        log.warning("The document of the schedule %s is written anew: %s", schedule_id, error)
+        return False
+
+
+def _forget_if_unknown(documents: ScheduleStore, short: str) -> None:
+    """Another server may have made the schedule since the rows were read."""
+    with open_session() as session:
+        rows = session.scalars(select(ScheduleRow.id).where(ScheduleRow.id.startswith(short[:8]))).all()
+    if short not in map(short_id, rows):
+        documents.delete(short)
+        forget(short)
+
+
+# --- from rows to documents -----------------------------------------------------------------------------------------
 
 
 def document_of(session: Session, schedule_id: str) -> ScheduleDocument | None:

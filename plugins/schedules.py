@@ -1,9 +1,4 @@
-"""Schedules: made, changed, enabled and disabled. The rows are the truth; documents and DAGs follow from them.
-
-A change is one transaction. Then the schedule's document is written from the rows as they are by then, and read again
-until both agree: of two changes at a time, whichever writes last writes what is true. If the server dies in between,
-`reconcile` does the same when it comes back.
-"""
+"""Schedules: made, changed, enabled and disabled, each in one transaction; document and DAG follow from the rows."""
 
 from __future__ import annotations
 
@@ -17,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from airloom.errors import AirloomError, AlreadyExists, NotFound
+from airloom.errors import AlreadyExists, NotFound
 from airloom.plugins import workspaces
 from airloom.plugins.airflow_gateway import BaseUser, Session, open_session
 from airloom.plugins.checking import check_name
@@ -26,12 +21,10 @@ from airloom.plugins.db.models import WorkspaceRow, utc_now
 from airloom.plugins.db.published import ScheduleRow
 from airloom.plugins.errors import BadRequest, Conflict
 from airloom.plugins.schedule_checks import check_clock, check_data, check_values
-from airloom.plugins.schedule_documents import document_of, pipeline_of
-from airloom.plugins.schedule_visibility import forget, make_known
+from airloom.plugins.schedule_documents import pipeline_of, settle
 from airloom.plugins.settings import Settings
 from airloom.plugins.submission import ACTIVE, check_may_run
-from airloom.storage.object_store import open_store
-from airloom.storage.schedules import ClockTrigger, DataTrigger, ScheduleStore, schedule_dag_id, short_id
+from airloom.storage.schedules import ClockTrigger, DataTrigger, schedule_dag_id
 
 log = logging.getLogger(__name__)
 
@@ -183,71 +176,6 @@ def _readable(
             allowed[dag] = may_read(dag)
         if allowed[dag]:
             yield row
-
-
-# --- from rows to documents -------------------------------------------------------------------------------------
-
-
-def settle(settings: Settings, *schedule_ids: str) -> None:
-    """Make the documents and DAGs of schedules those that their rows ask for, whatever others do meanwhile."""
-    documents = ScheduleStore(open_store(settings.store))
-    for schedule_id in schedule_ids:
-        written: object = ...
-        while True:
-            with open_session() as session:
-                document = document_of(session, schedule_id)
-            if document == written:
-                break
-            if document is None:
-                documents.delete(short_id(schedule_id))
-                forget(short_id(schedule_id))
-            else:
-                documents.put(document)
-                make_known(document)
-            written = document
-
-
-def settle_of_pipeline(settings: Settings, pipeline_id: str) -> None:
-    """The same for all schedules of a pipeline; called after its status has changed."""
-    with open_session() as session:
-        ids = session.scalars(select(ScheduleRow.id).where(ScheduleRow.pipeline_id == pipeline_id)).all()
-    settle(settings, *ids)
-
-
-def settle_of_endpoint(settings: Settings, endpoint_id: str) -> None:
-    """The same for all schedules of an endpoint; called after its default version or status has changed."""
-    with open_session() as session:
-        ids = session.scalars(select(ScheduleRow.id).where(ScheduleRow.endpoint_id == endpoint_id)).all()
-    settle(settings, *ids)
-
-
-def reconcile(settings: Settings) -> None:
-    """Mend what a server that died has left: documents that are missing, outdated, or of schedules that are no more."""
-    documents = ScheduleStore(open_store(settings.store))
-    stored = set(documents.stored())
-    with open_session() as session:
-        ids = session.scalars(select(ScheduleRow.id)).all()
-    for schedule_id in ids:
-        with open_session() as session:
-            wanted = document_of(session, schedule_id)
-        try:
-            agrees = short_id(schedule_id) in stored and documents.get(short_id(schedule_id)) == wanted
-        except AirloomError as error:
-            log.warning("The document of schedule %s is written anew: %s", schedule_id, error)
-            agrees = False
-        if not agrees:
-            settle(settings, schedule_id)
-    for short in stored - {short_id(schedule_id) for schedule_id in ids}:
-        _forget_if_unknown(documents, short)
-
-
-def _forget_if_unknown(documents: ScheduleStore, short: str) -> None:
-    """Another server may have made the schedule since the rows were read."""
-    with open_session() as session:
-        rows = session.scalars(select(ScheduleRow.id).where(ScheduleRow.id.startswith(short[:8]))).all()
-    if short not in map(short_id, rows):
-        documents.delete(short)
-        forget(short)
 
 
 # --- checks -----------------------------------------------------------------------------------------------------

@@ -10,12 +10,14 @@ from sqlalchemy import select
 
 from airloom.errors import AlreadyExists, InvalidName, NotFound
 from airloom.plugins import computes, datastores
-from airloom.plugins.airflow_gateway import DAG_RUNS, Session, delete_pool, open_session
+from airloom.plugins.airflow_gateway import DAG_RUNS, Session, delete_pool, open_session, retire_dag
 from airloom.plugins.creation import create_once
 from airloom.plugins.db.models import RunRow, WorkspaceRow
+from airloom.plugins.db.published import ScheduleRow
 from airloom.plugins.errors import Conflict
 from airloom.plugins.settings import Settings
 from airloom.storage.object_store import open_store
+from airloom.storage.schedules import ScheduleStore, short_id
 from airloom.storage.workspace import WorkspaceStore
 
 DEFAULT_WORKSPACE = "default"
@@ -82,8 +84,11 @@ def create(
     return row
 
 
-def delete(session: Session, row: WorkspaceRow) -> None:
-    """Forget a workspace with its datastores, computes, experiments and runs. Its files in the store stay."""
+def delete(session: Session, settings: Settings, row: WorkspaceRow) -> None:
+    """Forget a workspace with all that belongs to it. Its files in the store stay, but for its schedules.
+
+    These go first: should the server die before the rest is gone, they are written anew when it comes back.
+    """
     live = session.scalar(
         select(RunRow.id)
         .join(DAG_RUNS, (DAG_RUNS.c.dag_id == RunRow.dag_id) & (DAG_RUNS.c.run_id == RunRow.airflow_run_id))
@@ -94,6 +99,10 @@ def delete(session: Session, row: WorkspaceRow) -> None:
         raise Conflict(
             f"Workspace {row.name!r} has a run that has not ended, {live}.", hint="Cancel it first.", target=row.name
         )
+    documents = ScheduleStore(open_store(settings.store))
+    for schedule in session.scalars(select(ScheduleRow).where(ScheduleRow.workspace_id == row.id)):
+        documents.delete(short_id(schedule.id))
+        retire_dag(session, schedule.dag_id)
     for pool in computes.pools(session, row).values():
         delete_pool(session, pool)
     session.delete(row)

@@ -139,6 +139,13 @@ class ScheduleStore:
                 target=key,
             ) from None
 
+    def written_at(self, short: str) -> datetime:
+        """When a document was written last. NotFound if there is none."""
+        info = self._store.info(_key(short))
+        if info is None:
+            raise NotFound(f"There is no schedule {short}.", hint="It was deleted.", target=short)
+        return info.modified
+
     def of_dag(self, dag_id: str) -> ScheduleDocument:
         """The document of the schedule whose DAG has this id."""
         return self.get(digest16_of_dag_id(dag_id))

@@ -14,8 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from airloom import __version__
 from airloom.errors import AirloomError
-from airloom.plugins import publishing
-from airloom.plugins import schedules as schedules_of_deployment
+from airloom.plugins import publishing, schedule_documents
 from airloom.plugins import workspaces as workspaces_of_deployment
 from airloom.plugins.airflow_gateway import AIRFLOW_VERSION, READ
 from airloom.plugins.api import schemas
@@ -87,7 +86,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _mend_schedules() -> None:
     """Takes its time where there are many; requests need not wait for it."""
     try:
-        schedules_of_deployment.reconcile(load_settings())
+        schedule_documents.reconcile(load_settings())
     except (AirloomError, OSError, SQLAlchemyError) as error:
         log.warning("Schedules could not be compared with their documents; the next start will try again: %s", error)
 

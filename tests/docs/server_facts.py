@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from airloom.graph.results import Explanation, OutputRef
 from airloom.operators import PythonScriptOperator, SkipIfUnchangedSensor
-from airloom.plugins.api import schemas
+from airloom.plugins.api import schedule_schemas, schemas
 from airloom.plugins.api.app import URL_PREFIX, create_app
 from airloom.plugins.api.auth import Guard
 from airloom.plugins.api.errors import CODE_OF_STATUS, STATUS_OF
@@ -65,10 +65,11 @@ def _in_words(guard: Guard) -> str:
 
 
 def _models() -> Iterator[type[BaseModel]]:
-    for model in vars(schemas).values():
-        own = inspect.isclass(model) and issubclass(model, BaseModel) and model.__module__ == schemas.__name__
-        if own and model is not schemas.Body:
-            yield model
+    for module in (schemas, schedule_schemas):
+        for model in vars(module).values():
+            own = inspect.isclass(model) and issubclass(model, BaseModel) and model.__module__ == module.__name__
+            if own and model is not schemas.Body:
+                yield model
     yield from (Explanation, OutputRef)
 
 

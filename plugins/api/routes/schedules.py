@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import select
 
 from airloom.errors import NotFound
-from airloom.plugins import schedules
+from airloom.plugins import runs, schedules
 from airloom.plugins.airflow_gateway import (
     READ_RUN,
     SUBMIT,
@@ -23,6 +23,8 @@ from airloom.plugins.api import schedule_schemas as schemas
 from airloom.plugins.api.auth import requires
 from airloom.plugins.api.bodies import in_thread, limited_route
 from airloom.plugins.api.deps import SessionDep, SettingsDep, WorkspaceDep
+from airloom.plugins.api.schemas import RunList
+from airloom.plugins.api.views import run_view
 from airloom.plugins.db.models import WorkspaceRow, utc_now
 from airloom.plugins.db.published import ScheduleRow
 from airloom.plugins.schedule_documents import pipeline_of
@@ -123,6 +125,29 @@ async def update_schedule(
             return _read(session, find_workspace(session, settings, ws), schedule_id, request)
 
     return await in_thread(change_and_read)
+
+
+@router.get(f"{_ONE}/runs", summary="List the runs of a schedule", dependencies=[requires(READ_RUN, dag_of_schedule)])
+def list_runs_of_schedule(
+    schedule_id: str,
+    workspace: WorkspaceDep,
+    session: SessionDep,
+    user: CurrentUser,
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> RunList:
+    """The runs that a schedule has started, the newest first; only those whose DAG the user may read."""
+    schedule = schedules.find(session, workspace, schedule_id)
+    found = runs.list_some(
+        session,
+        workspace,
+        experiment=None,
+        status=None,
+        schedule_id=schedule.id,
+        limit=limit,
+        may_read=lambda dag_id: is_allowed(user, READ_RUN, dag_id),
+    )
+    return RunList(runs=[run_view(run, workspace, request) for run in found])
 
 
 def _read(session: Session, workspace: WorkspaceRow, schedule_id: str, request: Request) -> schemas.Schedule:

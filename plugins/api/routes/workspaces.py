@@ -38,9 +38,9 @@ def get_workspace(workspace: WorkspaceDep) -> schemas.Workspace:
 @router.delete(
     "/{ws}", status_code=204, summary="Delete a workspace", dependencies=[requires(Right("connection", "DELETE"))]
 )
-def delete_workspace(workspace: WorkspaceDep, session: SessionDep) -> None:
+def delete_workspace(workspace: WorkspaceDep, session: SessionDep, settings: SettingsDep) -> None:
     """Forgets the workspace and all in it. Files stay in the store. Refused while a run has not ended."""
-    workspaces.delete(session, workspace)
+    workspaces.delete(session, settings, workspace)
 
 
 @router.put(
