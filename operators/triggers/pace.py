@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 
 class Pace:
-    """Who takes part in which poll, and when each of them is due. It belongs to the event loop of one process."""
+    """Who takes part in which poll, and when each of them is due."""
 
     def __init__(self) -> None:
         self._due: dict[Hashable, dict[object, float]] = {}
         self._every: dict[object, float] = {}
-        self._joined: dict[Hashable, asyncio.Event] = {}
+        self._waiting: dict[Hashable, asyncio.Event] = {}
 
     @contextmanager
     def part(self, key: Hashable, every: float) -> Iterator[object]:
@@ -22,7 +22,8 @@ class Pace:
         participant = object()
         self._due.setdefault(key, {})[participant] = time.monotonic()
         self._every[participant] = every
-        self._event(key).set()
+        if key in self._waiting:
+            self._waiting[key].set()
         try:
             yield participant
         finally:
@@ -34,18 +35,21 @@ class Pace:
     async def turn(self, key: Hashable) -> frozenset[object]:
         """Wait until someone is due, and return all who are. Their next turn is counted from now."""
         while True:
-            event = self._event(key)
-            event.clear()
             now = time.monotonic()
             turns = self._due.get(key, {})
             due = frozenset(participant for participant, at in turns.items() if at <= now)
             if due:
                 turns.update({participant: now + self._every[participant] for participant in due})
                 return due
-            try:
-                await asyncio.wait_for(event.wait(), min(turns.values()) - now if turns else None)
-            except TimeoutError:
-                continue
+            await self._wait(key, min(turns.values()) - now if turns else None)
 
-    def _event(self, key: Hashable) -> asyncio.Event:
-        return self._joined.setdefault(key, asyncio.Event())
+    async def _wait(self, key: Hashable, seconds: float | None) -> None:
+        """Wait so long, or until someone joins."""
+        joined = self._waiting[key] = asyncio.Event()
+        try:
+            await asyncio.wait_for(joined.wait(), seconds)
+        except TimeoutError:
+            pass
+        finally:
+            if self._waiting.get(key) is joined:
+                del self._waiting[key]
