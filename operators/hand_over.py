@@ -5,30 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from airloom.execution.hand_over import Order, PlannedRun, check_of_failure, check_of_runs, hand_over
-from airloom.operators.definition import store_address
 from airloom.storage.handed_over import HandOverStore
-from airloom.storage.object_store import open_store
+from airloom.storage.object_store import ObjectStore
+from airloom.storage.schedules import ScheduleDocument
 from airloom.storage.watched import Survey, WatchedPlace
 from airloom.storage.workspace import WorkspaceStore
 
 
 def hand_over_changes(
-    workspace: str, schedule_id: str, order: Order, start: Callable[[PlannedRun], None]
+    objects: ObjectStore,
+    document: ScheduleDocument,
+    order: Callable[[], Order],
+    start: Callable[[PlannedRun], None],
 ) -> list[PlannedRun]:
     """Hand over all that has changed, and leave word of what came of it. Returns the runs, new or not.
 
     `start` starts a run unless there is one of its id. A failure is left as word, too, and raised: the task is tried
     again, and after that the trigger signals again.
     """
-    deployment = open_store(store_address())
-    store = HandOverStore(deployment, schedule_id)
-    storage = WorkspaceStore(deployment, workspace)
+    store = HandOverStore(objects, document.id)
+    storage = WorkspaceStore(objects, document.workspace)
 
     def look(place: WatchedPlace) -> Survey:
         return storage.datastore(place.datastore).survey(place.folder)
 
     try:
-        runs = hand_over(store, order, look, start)
+        assert document.data is not None
+        runs = hand_over(store, document.data.place, order(), look, start)
     except Exception as error:
         store.note(check_of_failure(error))
         raise

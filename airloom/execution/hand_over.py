@@ -52,13 +52,15 @@ Look = Callable[[WatchedPlace], Survey]
 Start = Callable[[PlannedRun], None]
 
 
-def hand_over(store: HandOverStore, order: Order, look: Look, start: Start) -> list[PlannedRun]:
+def hand_over(store: HandOverStore, place: WatchedPlace, order: Order, look: Look, start: Start) -> list[PlannedRun]:
     """Start the runs for all that has changed, and remember that. Returns the runs, whether or not they were new.
 
     `start` must do nothing if there is such a run already, and raise if none can be made; then the batch stays open,
     and the next call goes on with it.
     """
     started = list(_deliver(store, store.batch(store.state().number + 1), start))
+    if store.state().place != place:  # the schedule was given another, and whoever did that has died since
+        store.begin(place, look(place))
     state, seen = _look(store, look)
     while batch := next_batch(store.schedule_id, state, seen, order):
         held = store.promise(batch)
@@ -135,6 +137,13 @@ def _first(paths: list[str]) -> list[str]:
 
 
 # --- what people are told ---------------------------------------------------------------------------------------
+
+
+def check_of_place(state: HandedOver, place: WatchedPlace) -> Check | None:
+    """What a check says that finds another place remembered than it should look at; None if it is the same."""
+    if state.place == place:
+        return None
+    return Check(at=utc_text(), outcome="found", message=f"The schedule begins to watch {place.path!r}.")
 
 
 def check_of(state: HandedOver, changes: Changes, *, is_open: bool = False) -> Check:

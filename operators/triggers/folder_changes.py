@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airloom.execution.hand_over import check_of, check_of_failure
+from airloom.execution.hand_over import check_of, check_of_failure, check_of_place
 from airloom.operators.definition import store_address
 from airloom.operators.triggers.pace import Pace
 from airloom.storage.handed_over import Check, HandOverStore, changes_since, utc_text
@@ -80,12 +80,11 @@ class FolderChangesTrigger(BaseEventTrigger):
         while True:
             due = await _pace.turn(key)
             try:
-                seen = await asyncio.to_thread(_survey, *key)
+                last = await asyncio.to_thread(_latest, last, *key)
             except Exception as error:
                 log.warning("The folder %r on %r cannot be looked at: %s", key[2], key[1], error)
                 yield Look(due, None, error)
                 continue
-            last = last if last == seen else seen  # one and the same object tells that nothing has changed
             yield Look(due, last)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
@@ -129,7 +128,9 @@ class FolderChangesTrigger(BaseEventTrigger):
         if self._quiet is not None and self._quiet[0] is seen and self._quiet[1] == etag:
             return self._quiet[2].model_copy(update={"at": utc_text()})
         state = store.state()
-        check = check_of(state, changes_since(state, seen), is_open=store.is_open(state))
+        check = check_of_place(state, self.place) or check_of(
+            state, changes_since(state, seen), is_open=store.is_open(state)
+        )
         self._quiet = (seen, etag, check) if check.outcome == "unchanged" else None
         return check
 
@@ -151,6 +152,12 @@ class Signalled:
         self._pause = min(2 * self._pause, LONGEST_REPEAT_SECONDS) if again else REPEAT_AFTER_SECONDS
         self._message, self._at = check.message, now
         return True
+
+
+def _latest(last: Survey | None, *key: str) -> Survey:
+    """The files of a folder now; the same object as the last time tells that nothing has changed."""
+    seen = _survey(*key)
+    return last if last == seen else seen
 
 
 def _survey(workspace: str, datastore: str, folder: str) -> Survey:

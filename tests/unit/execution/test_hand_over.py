@@ -18,6 +18,7 @@ from airloom.execution.hand_over import (
     PlannedRun,
     check_of,
     check_of_failure,
+    check_of_place,
     check_of_runs,
     hand_over,
 )
@@ -51,7 +52,7 @@ class Scene:
 
     def hand_over(self, order: Order = ORDER, hook: Callable[[], None] | None = None) -> list[PlannedRun]:
         if hook is None:
-            return hand_over(self.store, order, self.folder.look, self.runs.start)
+            return hand_over(self.store, self.place, order, self.folder.look, self.runs.start)
 
         def start(run: PlannedRun) -> None:
             hook()
@@ -59,7 +60,7 @@ class Scene:
             hook()
 
         objects = cast(ObjectStore, Interrupted(self.objects, hook))
-        return hand_over(HandOverStore(objects, SCHEDULE), order, self.folder.look, start)
+        return hand_over(HandOverStore(objects, SCHEDULE), self.place, order, self.folder.look, start)
 
 
 @pytest.fixture
@@ -265,7 +266,7 @@ def test_an_open_batch_goes_where_it_was_promised_though_the_schedule_has_change
         raise RuntimeError("no such DAG")
 
     with pytest.raises(RuntimeError):
-        hand_over(scene.store, ORDER, scene.folder.look, refuse)
+        hand_over(scene.store, scene.place, ORDER, scene.folder.look, refuse)
     assert scene.store.is_open(scene.store.state())
     (run,) = scene.hand_over(ORDER._replace(dag_id="another"))
     assert run.dag_id == ORDER.dag_id
@@ -275,11 +276,35 @@ def test_an_open_batch_goes_where_it_was_promised_though_the_schedule_has_change
 def test_another_place_begins_anew_but_batches_are_counted_on(scene: Scene) -> None:
     scene.folder.write("in/new")
     (first,) = scene.hand_over()
-    scene.store.begin(WatchedPlace(datastore="data", path="out"), Survey({"out/there": "1"}))
+    scene.place = WatchedPlace(datastore="data", path="out")
+    scene.store.begin(scene.place, Survey({"out/there": "1"}))
     assert set(scene.store.state().files) == {"out/there"}
     scene.folder.files = {"out/there": "1", "out/added": "2"}
     (run,) = scene.hand_over()
     assert told(run)["batch"] == 2 and run.run_id != first.run_id and told(run)["paths"] == ["out/added"]
+
+
+def test_another_place_that_was_not_begun_with_is_begun_with_at_the_next_hand_over(scene: Scene) -> None:
+    """As when the server has died while it changed the schedule."""
+    scene.place = WatchedPlace(datastore="data", path="out")
+    check = check_of_place(scene.store.state(), scene.place)
+    assert check is not None and check.outcome == "found"
+    scene.folder.files = {"out/there": "1"}
+    assert scene.hand_over() == []
+    assert check_of_place(scene.store.state(), scene.place) is None
+    scene.folder.files["out/added"] = "2"
+    (run,) = scene.hand_over()
+    assert told(run)["paths"] == ["out/added"]
+
+
+def test_a_batch_is_counted_once(scene: Scene) -> None:
+    for path in ("in/a", "in/b"):
+        scene.folder.write(path)
+        scene.hand_over()
+    first, after = scene.store.batch(1), scene.store.state()
+    assert first is not None
+    scene.store.count(first)
+    assert scene.store.state() == after
 
 
 # --- what is lost or damaged ------------------------------------------------------------------------------------

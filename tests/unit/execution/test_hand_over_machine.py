@@ -130,7 +130,7 @@ class HandOvers(RuleBasedStateMachine):
             hook()
 
         objects = cast(ObjectStore, Interrupted(self.store, hook))
-        hand_over(HandOverStore(objects, SCHEDULE), order, self.folder.look, start)
+        hand_over(HandOverStore(objects, SCHEDULE), PLACE, order, self.folder.look, start)
 
     def _handed_over(self, *, only_started: bool) -> list[tuple[str, str]]:
         """The changes (paths with their marks) of all batches, or of those runs that were started."""

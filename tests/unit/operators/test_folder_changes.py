@@ -58,6 +58,7 @@ class Scene:
     def hand_over(self, trigger: FolderChangesTrigger) -> None:
         hand_over(
             self.memory(trigger.schedule_id),
+            trigger.place,
             Order("dag", {}),
             lambda place: self.workspace.datastore(place.datastore).survey(place.folder),
             lambda run: None,
