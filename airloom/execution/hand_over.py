@@ -122,7 +122,10 @@ def _run(batch: Batch, data_path: str, paths: list[str], key: str) -> PlannedRun
         source = PathSource(location=DataLocation(datastore=batch.place.datastore, path=data_path))
         conf[batch.data_path_parameter_name] = source.model_dump(mode="json")
     told = {"batch": batch.number, "count": len(paths), "paths": _first(paths), "list": key}
-    conf[RUN_KEY] = {**batch.conf.get(RUN_KEY, {}), "changes": told}
+    about = batch.conf.get(RUN_KEY, {})
+    # Airloom's pages and API show the properties of a run, and not the rest of its configuration.
+    shown = {f"changes.{name}": str(told[name]) for name in ("batch", "count", "list")}
+    conf[RUN_KEY] = {**about, "changes": told, "properties": {**about.get("properties", {}), **shown}}
     return PlannedRun(batch.dag_id, str(uuid.uuid5(uuid.UUID(batch.schedule_id), name)), conf)
 
 

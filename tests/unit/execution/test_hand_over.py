@@ -103,6 +103,7 @@ def test_added_and_changed_files_make_one_batch_and_one_run(scene: Scene) -> Non
         "experiment": "nightly",
         "schedule_id": SCHEDULE,
         "changes": {"batch": 1, "count": 2, "paths": ["in/new", "in/old"], "list": scene.store.batch_key(1)},
+        "properties": {"changes.batch": "1", "changes.count": "2", "changes.list": scene.store.batch_key(1)},
     }
     batch = scene.store.batch(1)
     assert batch is not None and list(batch.added) == ["in/new"] and list(batch.changed) == ["in/old"]
