@@ -34,13 +34,14 @@ def build_schedule_dag(document: ScheduleDocument) -> DAG:
         description=document.description or None,
         schedule=_when(document),
         catchup=False,
-        **({} if document.data is None else {"max_active_runs": 1}),
         tags=[TAG, "schedule", f"workspace:{document.workspace}"],
         default_args={"owner": document.created_by} if document.created_by else {},
         is_paused_upon_creation=False,
         render_template_as_native_obj=False,
         doc_md=_DOC,
     )
+    if document.data is not None:
+        dag.max_active_runs = 1  # a second hand-over at a time would find nothing left to do
     TriggerPipelineOperator(task_id=TASK, schedule=document.short_id, dag=dag, task_display_name="start the pipeline")
     return dag
 
