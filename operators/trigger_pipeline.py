@@ -16,6 +16,7 @@ from airloom.execution.names import REUSE_PARAM, RUN_KEY
 from airloom.graph.expressions import Moment, evaluate_all
 from airloom.graph.validate import check_parameters
 from airloom.operators.definition import store_address
+from airloom.operators.hand_over import hand_over_changes, leave_word
 from airloom.storage.definitions import DefinitionStore, digest16_of_dag_id
 from airloom.storage.object_store import ObjectStore, open_store
 from airloom.storage.schedules import ScheduleDocument, ScheduleStore
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 SOURCE = "Schedule"
 RUN_ID_KEY = "airloom_run_id"
 """XCom of the task: the id of the run that it has started, or the ids."""
+
+_RUN_IDS_IN_XCOM = 100
 
 RETRIES = 5
 RETRY_DELAY = timedelta(seconds=10)
@@ -61,10 +64,11 @@ class TriggerPipelineOperator(BaseOperator):
         if document.status != "Active":
             raise AirflowSkipException(f"The schedule {document.name!r} is disabled.")
         if document.obstacle:
+            leave_word(store, document, document.obstacle)
             raise AirflowFailException(document.obstacle)
         _check_not_missed(document, context)
-        run_ids = fire_by_clock(store, document, context)
-        context["ti"].xcom_push(key=RUN_ID_KEY, value=run_ids)
+        fire = fire_by_clock if document.data is None else fire_by_changes
+        context["ti"].xcom_push(key=RUN_ID_KEY, value=fire(store, document, context))
 
 
 def fire_by_clock(store: ObjectStore, document: ScheduleDocument, context: Mapping[str, Any]) -> str:
@@ -73,6 +77,23 @@ def fire_by_clock(store: ObjectStore, document: ScheduleDocument, context: Mappi
     run_id = run_id_of(document, instant.isoformat())
     start_run(store, document, run_id, moment_of(document, context, run_id))
     return run_id
+
+
+def fire_by_changes(store: ObjectStore, document: ScheduleDocument, context: Mapping[str, Any]) -> list[str]:
+    """Start the runs of what has changed in the folder that is watched; returns the ids of the first of them."""
+    moment = moment_of(document, context, run_id_of(document, context["dag_run"].run_id))
+    try:
+        runs = hand_over_changes(
+            store,
+            document,
+            lambda: run_conf(store, document, moment),
+            lambda run: _trigger(run.dag_id, run.run_id, run.conf),
+        )
+    except StoreUnavailable as error:
+        raise AirflowException(str(error)) from error
+    except AirloomError as error:
+        raise AirflowFailException(f"The schedule {document.name!r} cannot hand over changes: {error}") from error
+    return [run.run_id for run in runs[:_RUN_IDS_IN_XCOM]]
 
 
 def _check_not_missed(document: ScheduleDocument, context: Mapping[str, Any]) -> None:
@@ -110,26 +131,25 @@ def run_id_of(document: ScheduleDocument, what: str) -> str:
     return str(uuid.uuid5(uuid.UUID(document.id), what))
 
 
-def start_run(
-    store: ObjectStore,
-    document: ScheduleDocument,
-    run_id: str,
-    moment: Moment,
-    parameters: Mapping[str, Any] | None = None,
-) -> None:
-    """Start a run of the schedule's pipeline unless there is one of this id. `parameters` go before the schedule's.
+def start_run(store: ObjectStore, document: ScheduleDocument, run_id: str, moment: Moment) -> None:
+    """Start a run of the schedule's pipeline unless there is one of this id.
 
     Raises AirflowFailException for what trying again does not mend, and other AirflowExceptions for the rest.
     """
     try:
-        definition = DefinitionStore(store).get(digest16_of_dag_id(document.pipeline.dag_id))
-        given = evaluate_all({**document.parameters, **(parameters or {})}, moment)
-        values = check_parameters(definition.graph, given)
+        conf = run_conf(store, document, moment)
     except StoreUnavailable as error:
         raise AirflowException(str(error)) from error
     except AirloomError as error:
         raise AirflowFailException(f"The schedule {document.name!r} cannot start a run: {error}") from error
-    _trigger(document.pipeline.dag_id, run_id, {**values, REUSE_PARAM: "auto", RUN_KEY: _about_run(document)})
+    _trigger(document.pipeline.dag_id, run_id, conf)
+
+
+def run_conf(store: ObjectStore, document: ScheduleDocument, moment: Moment) -> dict[str, Any]:
+    """The configuration of a run of the schedule's pipeline, with what expressions stand for at this moment."""
+    definition = DefinitionStore(store).get(digest16_of_dag_id(document.pipeline.dag_id))
+    values = check_parameters(definition.graph, evaluate_all(document.parameters, moment))
+    return {**values, REUSE_PARAM: "auto", RUN_KEY: _about_run(document)}
 
 
 def _about_run(document: ScheduleDocument) -> dict[str, Any]:
@@ -143,12 +163,12 @@ def _about_run(document: ScheduleDocument) -> dict[str, Any]:
     return {name: value for name, value in about.items() if value is not None}
 
 
-def _trigger(dag_id: str, run_id: str, run_conf: dict[str, Any]) -> None:
+def _trigger(dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
     """Ask Airflow for a run, by the channel that tasks have."""
     from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS  # exists in tasks only
 
-    answer = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=run_conf))
+    answer = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf))
     if isinstance(answer, ErrorResponse):
         if answer.error != ErrorType.DAGRUN_ALREADY_EXISTS:
             raise AirflowException(

@@ -21,6 +21,7 @@ from airloom.plugins.db.models import WorkspaceRow
 from airloom.plugins.db.published import PipelineRow, ScheduleRow
 from airloom.plugins.publishing import graph_of
 from airloom.plugins.settings import Settings
+from airloom.storage.durable import is_private
 from airloom.storage.schedules import ClockTrigger, DataTrigger
 
 
@@ -48,6 +49,8 @@ def check_data(session: Session, workspace: WorkspaceRow, given: Mapping[str, An
             target="data.datastore",
         )
     fault = path_fault(trigger.path, may_be_empty=True)
+    if not fault and any(map(is_private, trigger.path.split("/"))):
+        fault = "has a name that Airloom keeps for itself"
     if fault:
         raise InvalidSchedule(
             f"The path {trigger.path[:80]!r} {fault}.",

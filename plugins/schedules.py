@@ -17,6 +17,7 @@ from airloom.plugins import workspaces
 from airloom.plugins.airflow_gateway import BaseUser, Session, open_session
 from airloom.plugins.checking import check_name
 from airloom.plugins.creation import lock
+from airloom.plugins.data_schedules import begin_to_watch, place_of
 from airloom.plugins.db.models import WorkspaceRow, utc_now
 from airloom.plugins.db.published import ScheduleRow
 from airloom.plugins.errors import BadRequest, Conflict
@@ -75,6 +76,8 @@ def create(settings: Settings, user: BaseUser, workspace: str, asked: Scheduling
             row.data_trigger = _stored(check_data(session, home, asked.data or {}, now))
         check_values(session, settings, home, row, target, now)
         _check_name_free(session, home, row)
+        if row.data_trigger is not None:
+            begin_to_watch(settings, home.name, row.id, row.data_trigger)
         session.add(row)
         schedule_id = row.id
     settle(settings, schedule_id)
@@ -90,6 +93,7 @@ def change(settings: Settings, user: BaseUser, workspace: str, schedule_id: str,
         home = workspaces.find(session, settings, workspace)
         row = find(session, home, schedule_id)
         lock(session, row)
+        watched = row.data_trigger
         target = pipeline_of(session, home, row)
         check_may_run(user, target.dag_id)
         for name in CHANGEABLE:
@@ -102,6 +106,8 @@ def change(settings: Settings, user: BaseUser, workspace: str, schedule_id: str,
         _change_trigger(session, home, row, changes, now)
         _change_status(row, changes.get("status", row.status), now)
         check_values(session, settings, home, row, target, now)
+        if row.data_trigger is not None and place_of(row.data_trigger) != place_of(watched):
+            begin_to_watch(settings, home.name, row.id, row.data_trigger)
     settle(settings, schedule_id)
 
 

@@ -92,6 +92,11 @@ def _engine(home: Home, port: int) -> Settings:
             "orphaned_tasks_check_interval": 3,
             "task_instance_heartbeat_timeout": 60,
         },
+        "triggerer": {
+            # What a triggerer that was killed has watched is taken over within a quarter of a minute.
+            "job_heartbeat_sec": 2,
+            "triggerer_health_check_threshold": 15,
+        },
         "workers": {
             # A worker may notice only at its next heartbeat that its task has ended, and keeps the slot until then.
             "min_heartbeat_interval": 1,

@@ -33,6 +33,7 @@ from airloom.storage.paths import check_name, confined, validate_relative
 from airloom.storage.stat_cache import StatCache
 from airloom.storage.tree import TreeManifest, digest_files, digest_tree
 from airloom.storage.walk import FoundFile, walk
+from airloom.storage.watched import Survey, survey_folder
 
 
 class DatastoreConfig(Model):
@@ -84,6 +85,9 @@ class DatastoreHandle(Protocol):
     def digest(self, path: str = "") -> str:
         """The digest of `scan`."""
 
+    def survey(self, path: str = "") -> Survey:
+        """The state of each file at a path (a file, or a folder and all below it), by which changes are told."""
+
     def exists(self, path: str) -> bool:
         """True if there is a file or folder of this name."""
 
@@ -134,6 +138,10 @@ class LocalDatastore:
         if not root.exists():
             return self.scan(path).digest  # of the files that match, if it is a pattern
         return digest_tree(root, self._cache, boundary=self._root)
+
+    def survey(self, path: str = "") -> Survey:
+        """The state of each file at a path (a file, or a folder and all below it), by which changes are told."""
+        return survey_folder(self._root, validate_relative(path), self.local_path(path))
 
     def exists(self, path: str) -> bool:
         """True if there is a file or folder of this name; the root always exists."""

@@ -22,6 +22,7 @@ from airloom.storage.definitions import digest16_of_dag_id
 from airloom.storage.envelope import seal, unseal
 from airloom.storage.object_store import ObjectStore
 from airloom.storage.paths import slug
+from airloom.storage.watched import WatchedPlace
 
 SHARDS = 4
 _FOLDER = "schedules/"
@@ -58,6 +59,11 @@ class DataTrigger(Model):
     data_path_parameter_name: str | None = None
     one_run_per: Literal["batch", "file"] = "batch"
     since: datetime
+
+    @property
+    def place(self) -> WatchedPlace:
+        """What is watched."""
+        return WatchedPlace(datastore=self.datastore, path=self.path)
 
 
 class ScheduledPipeline(Model):

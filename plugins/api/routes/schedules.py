@@ -25,6 +25,7 @@ from airloom.plugins.api.bodies import in_thread, limited_route
 from airloom.plugins.api.deps import SessionDep, SettingsDep, WorkspaceDep
 from airloom.plugins.api.schemas import RunList
 from airloom.plugins.api.views import run_view
+from airloom.plugins.data_schedules import last_check
 from airloom.plugins.db.models import WorkspaceRow, utc_now
 from airloom.plugins.db.published import ScheduleRow
 from airloom.plugins.schedule_documents import pipeline_of
@@ -166,7 +167,7 @@ def _view(row: ScheduleRow, request: Request, known: bool) -> schemas.Schedule:
             "data": data.model_dump(exclude={"since"}) if data is not None else None,
             "url": dag_url(row.dag_id, f"{request.url.scheme}://{request.url.netloc}"),
             "next_run_at": clock.rule.from_(max(clock.since, utc_now())) if clock is not None and fires else None,
-            "last_check": None,
+            "last_check": last_check(row.id) if data is not None else None,
             "provisioning_status": "Completed" if known else "Provisioning",
         }
     )
