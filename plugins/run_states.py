@@ -208,6 +208,8 @@ def _reason(
 ) -> str:
     if status in ("Failed", "Canceled"):
         return failure or _why_ended(status, state)
+    if state == "up_for_retry" and failure is not None:
+        return f"It is tried again. {failure}"
     if explanation is not None:
         return explanation.message
     decision = plan.decisions.get(step.id)

@@ -142,6 +142,13 @@ class Node:
             self.fail(f"{what} must be a whole number, not {value!r}.")
         return value
 
+    def number(self, what: str) -> float:
+        """A number."""
+        value = self.plain(what)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            self.fail(f"{what} must be a number, not {value!r}.")
+        return float(value)
+
     def choice(self, what: str, choices: Collection[str]) -> str:
         """One of some words."""
         value = self.text(what)

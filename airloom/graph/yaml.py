@@ -20,7 +20,7 @@ from airloom.graph._yaml_ports import Names, read_argument, read_input, read_out
 from airloom.graph._yaml_sources import read_environment, read_parameter, read_reference
 from airloom.graph._yaml_write import write_pipeline
 from airloom.graph.ids import assign_ids
-from airloom.graph.model import DataSource, EnvironmentSpec, PipelineGraph, PythonScriptSettings, Step
+from airloom.graph.model import DataSource, EnvironmentSpec, PipelineGraph, PythonScriptSettings, Retries, Step
 from airloom.graph.suggest import did_you_mean
 
 __all__ = ["RunConfig", "YamlContext", "read_pipeline", "write_pipeline"]
@@ -63,6 +63,10 @@ _STEP_KEYS = (
     "version",
     "hash_paths",
     "timeout_seconds",
+    "retries",
+    "retry_delay_seconds",
+    "retry_backoff",
+    "retry_max_delay_seconds",
     "run_after",
 )
 
@@ -167,6 +171,7 @@ class _Reader:
             reuse=_reuse(fields, what),
             version=_text(fields, "version", what),
             timeout_seconds=_timeout(fields, what) or config.timeout_seconds,
+            retries=_retries(fields, what),
         )
 
     def _run_config(self, fields: dict[str, Node], what: str) -> RunConfig:
@@ -250,6 +255,21 @@ def _timeout(fields: dict[str, Node], what: str) -> int | None:
         return None
     seconds = node.whole_number(f"timeout_seconds of {what}")
     return seconds if seconds > 0 else node.fail(f"timeout_seconds of {what} must be above 0, not {seconds}.")
+
+
+def _retries(fields: dict[str, Node], what: str) -> Retries | None:
+    pauses = {
+        to: fields[key].number(f"{key} of {what}")
+        for key, to in (
+            ("retry_delay_seconds", "delay_seconds"),
+            ("retry_backoff", "backoff"),
+            ("retry_max_delay_seconds", "max_delay_seconds"),
+        )
+        if key in fields and not fields[key].is_null()
+    }
+    node = fields.get("retries")
+    count = 0 if node is None or node.is_null() else node.whole_number(f"retries of {what}")
+    return Retries(count=count, **pauses) if count else None
 
 
 @contextmanager

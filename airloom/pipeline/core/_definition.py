@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Definition(Protocol):
     """Makes the graph of a pipeline, again whenever it is asked, so that changed files are seen."""
 
-    def build(self, snapshots: Snapshots, continue_on_step_failure: bool) -> PipelineGraph:
+    def build(self, snapshots: Snapshots) -> PipelineGraph:
         """The graph; source folders are read through `snapshots`."""
 
     def source_directories(self) -> dict[str, str]:
@@ -47,10 +47,10 @@ class StepsDefinition:
         self._datastore = datastore_name(default_datastore, "the pipeline")
         self._folder = None if default_source_directory is None else Path(default_source_directory)
 
-    def build(self, snapshots: Snapshots, continue_on_step_failure: bool) -> PipelineGraph:
+    def build(self, snapshots: Snapshots) -> PipelineGraph:
         """The graph; source folders are read through `snapshots`."""
         context = BuildContext(snapshots, self._folder, self._datastore)
-        return build_graph(self._layout, context, self._description, continue_on_step_failure)
+        return build_graph(self._layout, context, self._description)
 
     def source_directories(self) -> dict[str, str]:
         """The source folder of each step, by step id."""
@@ -67,15 +67,12 @@ class YamlDefinition:
         self._snapshots = Snapshots()
         self._folders: dict[str, str] = {}
 
-    def build(self, snapshots: Snapshots, continue_on_step_failure: bool) -> PipelineGraph:
+    def build(self, snapshots: Snapshots) -> PipelineGraph:
         """The graph; the file and the source folders are read anew."""
         from airloom.graph.yaml import read_pipeline  # YAML is read and written by few
 
         self._snapshots = snapshots
-        graph = read_pipeline(self._file, self)
-        if continue_on_step_failure:
-            graph = graph.model_copy(update={"continue_on_step_failure": True})
-        return graph
+        return read_pipeline(self._file, self)
 
     def source_directories(self) -> dict[str, str]:
         """None: relative paths of the file would mean something else in another place."""

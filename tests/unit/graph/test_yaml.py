@@ -209,6 +209,8 @@ STEP = "type: PythonScriptStep, script_name: a.py"
         (f"pipeline:\n  steps:\n    a: {{{STEP}, allow_reuse: maybe}}", 3, "must be true or false, not 'maybe'"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, timeout_seconds: 0}}", 3, "must be above 0"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, timeout_seconds: 1h}}", 3, "must be a whole number"),
+        (f"pipeline:\n  steps:\n    a: {{{STEP}, retries: some}}", 3, "retries of Step 'a' must be a whole number"),
+        (f"pipeline:\n  steps:\n    a: {{{STEP}, retries: 1, retry_backoff: x}}", 3, "retry_backoff .* be a number"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, reuse: never}}", 3, "cannot be 'never'"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, run_after: [b]}}", 3, "runs after 'b', but there is no such step"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, source_directory: gone}}", 3, "'gone' does not exist. Check it"),
