@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airloom.core import Experiment, Workspace
-from airloom.pipeline.core import Pipeline, PipelineData, PipelineRun
+from airloom.pipeline.core import Pipeline, PipelineRun
 from airloom.pipeline.steps import PythonScriptStep
 from tests.support.airflow_api import eventually
 from tests.support.small_pipeline import ensure_compute
