@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from airloom.core import Experiment, Workspace
-from airloom.pipeline.core import Pipeline, PipelineRun
+from airloom.exceptions import UserErrorException
+from airloom.pipeline.core import Pipeline, PipelineData, PipelineRun
 from airloom.pipeline.steps import PythonScriptStep
 from tests.support.airflow_api import eventually
 from tests.support.small_pipeline import ensure_compute
@@ -93,6 +94,71 @@ class TestRetries:
         assert the_step(run)["status"] == "Queued"
         run.cancel()
         assert end(run) == "Canceled"
+
+
+class TestResume:
+    def test_a_run_goes_on_once_the_cause_is_mended(self, ws: Workspace, tmp_path: Path) -> None:
+        """Only what has no result runs; what had ended well keeps the result of its first try."""
+        mended, log = tmp_path / "mended", tmp_path / "log"
+        first, second = PipelineData("first"), PipelineData("second")
+        write = "import pathlib, sys\npathlib.Path(sys.argv[1]).open('a').write(sys.argv[2])\n"
+        out = "pathlib.Path(sys.argv[3]).write_text(sys.argv[2])\n"
+        check = "if not pathlib.Path(sys.argv[4]).exists(): raise SystemExit('not yet')\n"
+        run = start(
+            ws,
+            a_script(tmp_path, "a", write + out, str(log), "a", first, outputs=[first]),
+            a_script(
+                tmp_path, "b", write + check + out, str(log), "b", second, str(mended), first, inputs=[first],
+                outputs=[second], retries=1, retry_delay_seconds=0,
+            ),
+            a_script(tmp_path, "c", write, str(log), "c", second, inputs=[second]),
+            a_script(tmp_path, "d", write, str(log), "d"),
+        )  # fmt: skip
+        assert end(run) == "Failed"
+        assert statuses(run)["c"] == "Canceled"
+        before = sorted(log.read_text())
+        assert before in (list("abb"), list("abbd"))
+
+        run.resume()
+        assert end(run) == "Failed", "the cause is still there, and the step has its retries again"
+        mended.touch()
+        run.resume()
+        assert end(run) == "Finished"
+        assert set(statuses(run).values()) == {"Finished"}
+        assert sorted(log.read_text()) == list("abbbbbcd")
+        with pytest.raises(UserErrorException, match="is Finished"):
+            run.resume()
+
+    def test_a_canceled_run_goes_on(self, ws: Workspace, tmp_path: Path) -> None:
+        mark = tmp_path / "mark"
+        code = "import pathlib, sys, time\nif not (m := pathlib.Path(sys.argv[1])).exists(): m.touch(); time.sleep(600)"
+        run = start(ws, a_script(tmp_path, "waits", code, str(mark)))
+        eventually(mark.exists)
+        with pytest.raises(UserErrorException, match="is Running"):
+            run.resume()
+        run.cancel()
+        assert end(run) == "Canceled"
+        run.resume()
+        assert run.status in ("NotStarted", "Running")
+        assert end(run) == "Finished"
+
+
+def test_a_run_stops_though_its_pipeline_goes_on(ws: Workspace, tmp_path: Path) -> None:
+    """The run's own word counts, either way; both are runs of one DAG."""
+    (tmp_path / "bad.py").write_text("raise SystemExit(1)")
+    (tmp_path / "slow.py").write_text("import time; time.sleep(8)")
+    (tmp_path / "pipeline.yml").write_text(
+        "pipeline:\n  continue_on_step_failure: true\n  steps:\n"
+        "    bad: {type: PythonScriptStep, script_name: bad.py}\n"
+        "    slow: {type: PythonScriptStep, script_name: slow.py, allow_reuse: false}\n"
+    )
+    pipeline = Pipeline.load_yaml(ws, tmp_path / "pipeline.yml")
+    goes_on = Experiment(ws, "failures").submit(pipeline)
+    stops = Experiment(ws, "failures").submit(pipeline, continue_on_step_failure=False)
+    assert end(goes_on) == end(stops) == "Failed"
+    assert statuses(goes_on)["slow"] == "Finished"
+    assert statuses(stops)["slow"] != "Finished"
+    assert goes_on._document["dag_id"] == stops._document["dag_id"]
 
 
 def the_step(run: PipelineRun) -> dict[str, Any]:
