@@ -56,3 +56,14 @@ def make_retries(
     if not count:
         return None
     return Retries(count=count, delay_seconds=delay_seconds, backoff=backoff, max_delay_seconds=max_delay_seconds)
+
+
+class _Anything(frozenset[str]):
+    """Holds every name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+ANY = _Anything()
+"""In place of the names of datastores and compute targets, where only the server knows them."""

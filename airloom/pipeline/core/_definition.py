@@ -18,7 +18,7 @@ from airloom.pipeline.core._layout import lay_out
 from airloom.pipeline.core._snapshots import Snapshots, counting_paths, find_source_directory, normal_path
 
 if TYPE_CHECKING:
-    from airloom.graph.yaml import RunConfig
+    from airloom.graph.yaml import PipelineFile, RunConfig
 
 
 class Definition(Protocol):
@@ -69,10 +69,14 @@ class YamlDefinition:
 
     def build(self, snapshots: Snapshots) -> PipelineGraph:
         """The graph; the file and the source folders are read anew."""
-        from airloom.graph.yaml import read_pipeline  # YAML is read and written by few
+        return self.read(snapshots).graph
+
+    def read(self, snapshots: Snapshots) -> PipelineFile:
+        """All that the file holds."""
+        from airloom.graph.yaml import read_file  # YAML is read and written by few
 
         self._snapshots = snapshots
-        return read_pipeline(self._file, self)
+        return read_file(self._file, self)
 
     def source_directories(self) -> dict[str, str]:
         """None: relative paths of the file would mean something else in another place."""

@@ -15,7 +15,7 @@ from airloom.errors import AirloomError
 from airloom.exceptions import NotFoundException, SnapshotException, UserErrorException
 from airloom.graph.model import PipelineGraph, ReuseMode, Step
 from airloom.graph.validate import check_parameters, raise_problems, validate_graph
-from airloom.pipeline.core._checks import check_choice
+from airloom.pipeline.core._checks import ANY, check_choice
 from airloom.pipeline.core._data import DATA_TYPES, data_source
 from airloom.pipeline.core._snapshots import Snapshots
 from airloom.storage.file_digests import digest_file
@@ -80,7 +80,7 @@ def submit(experiment: Experiment, graph: PipelineGraph, snapshots: Snapshots, o
     from airloom.pipeline.core.run import PipelineRun
 
     try:
-        raise_problems(validate_graph(graph, datastores=_ANY, computes=_ANY))
+        raise_problems(validate_graph(graph, datastores=ANY, computes=ANY))
         parameters = _given_values(graph, options.parameters)
     except AirloomError as error:
         raise UserErrorException(str(error), inner_exception=error) from error
@@ -108,16 +108,6 @@ def _outlook(step: Step, reuse: ReuseMode) -> str:
     if may_reuse:
         return "This step is eligible to reuse a previous run's output"
     return "This step will run and generate new outputs"
-
-
-class _Anything(frozenset[str]):
-    """Holds every name."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-_ANY = _Anything()
 
 
 def _given_values(graph: PipelineGraph, given: Mapping[str, Any]) -> dict[str, Any]:
