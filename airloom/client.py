@@ -260,6 +260,10 @@ class Client:
         """End a run; one that has ended already stays as it is."""
         return self._object("POST", _path("workspaces", workspace, "runs", run_id, "cancel"))
 
+    def resume_run(self, workspace: str, run_id: str) -> JsonObject:
+        """Let a run that failed or was canceled go on from the steps that have no result."""
+        return self._object("POST", _path("workspaces", workspace, "runs", run_id, "resume"))
+
     def get_graph(self, workspace: str, run_id: str) -> JsonObject:
         """The pipeline of a run, as it was submitted."""
         graph: JsonObject = self._object("GET", _path("workspaces", workspace, "runs", run_id, "graph"))["graph"]

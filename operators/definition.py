@@ -1,7 +1,11 @@
-"""The pipeline of a hand-written DAG: collected from its Airloom tasks when one of them runs."""
+"""The pipeline of a DAG whose source folders lie on the workers: put together when one of its tasks runs.
+
+That of a hand-written DAG is collected from its Airloom tasks; that of a YAML file lacks only the snapshots.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +13,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException
 
 from airloom.errors import AirloomError, InvalidGraph
-from airloom.graph.model import Definition, ParameterDef, ParameterType, PipelineGraph, Step
+from airloom.graph.model import Definition, ParameterDef, ParameterType, PipelineGraph, PythonScriptSettings, Step
 from airloom.graph.validate import raise_problems, validate_graph
 from airloom.operators.run_context import run_info
 from airloom.reuse.hashing import parameters_used
@@ -46,10 +50,49 @@ def definition_and_run(task: SkipIfUnchangedSensor | StepOperator, context: Cont
     A fault in the pipeline or the run fails the task for good, since trying again mends neither.
     """
     try:
-        definition = task.definition or definition_of(task.dag)
+        definition = _definition(task)
         return definition, run_info(context, definition)
     except AirloomError as error:
         raise AirflowFailException(str(error)) from error
+
+
+def _definition(task: SkipIfUnchangedSensor | StepOperator) -> Definition:
+    if task.definition is None:
+        return definition_of(task.dag)
+    folders = {step.task_id: step.source_directory for step in _steps(task.dag) if step.source_directory is not None}
+    return with_snapshots(task.definition, folders) if folders else task.definition
+
+
+def with_snapshots(definition: Definition, folders: Mapping[str, str | Path]) -> Definition:
+    """A definition with the source folders of its steps as they are now on this host, given by step id.
+
+    Raises an AirloomError if it cannot run in its workspace.
+    """
+    workspace = WorkspaceStore(open_store(definition.store), definition.workspace)
+    snapshots = _Snapshots(workspace)
+    steps = tuple(
+        step.model_copy(update={"settings": snapshots.settings(step, folders[step.id])}) if step.id in folders else step
+        for step in definition.graph.steps
+    )
+    graph = definition.graph.model_copy(update={"steps": steps})
+    raise_problems(validate_graph(graph, datastores=list(workspace.datastores()), computes=list(definition.pools)))
+    return definition.model_copy(update={"graph": graph})
+
+
+class _Snapshots:
+    """Freezes each source folder into the store once."""
+
+    def __init__(self, workspace: WorkspaceStore) -> None:
+        self._workspace = workspace
+        self._digests: dict[str | Path, str] = {}
+
+    def settings(self, step: Step, folder: str | Path) -> PythonScriptSettings:
+        """The settings of a step, with the snapshot of its folder."""
+        if folder not in self._digests:
+            manifest = collect(Path(folder))
+            store_snapshot(self._workspace, manifest, Path(folder))
+            self._digests[folder] = manifest.digest
+        return step.settings.model_copy(update={"snapshot": self._digests[folder]})
 
 
 def definition_of(dag: DAG) -> Definition:
@@ -60,8 +103,8 @@ def definition_of(dag: DAG) -> Definition:
     tasks = _steps(dag)
     store = store_address()
     workspace = WorkspaceStore(open_store(store), WORKSPACE)
-    snapshots: dict[str | Path, str] = {}
-    steps = tuple(_step(task, workspace, snapshots) for task in tasks)
+    snapshots = _Snapshots(workspace)
+    steps = tuple(_step(task, snapshots) for task in tasks)
     used = dict.fromkeys(name for step in steps for name in parameters_used(step) if name in dag.params)
     graph = PipelineGraph(
         description=dag.description or "",
@@ -93,15 +136,11 @@ def _steps(dag: DAG) -> list[StepOperator]:
     return [task for task in dag.tasks if isinstance(task, StepOperator)]
 
 
-def _step(task: StepOperator, workspace: WorkspaceStore, snapshots: dict[str | Path, str]) -> Step:
+def _step(task: StepOperator, snapshots: _Snapshots) -> Step:
     folder = task.source_directory
     if folder is None:
         raise InvalidGraph(f"Task {task.task_id!r} needs a source_directory.", target=task.task_id)
-    if folder not in snapshots:
-        manifest = collect(Path(folder))
-        store_snapshot(workspace, manifest, Path(folder))
-        snapshots[folder] = manifest.digest
-    settings = task.step.settings.model_copy(update={"snapshot": snapshots[folder]})
+    settings = snapshots.settings(task.step, folder)
     before = task.upstream_task_ids & {step.task_id for step in _steps(task.dag)}
     return task.step.model_copy(update={"settings": settings, "run_after": tuple(sorted(before))})
 

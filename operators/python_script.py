@@ -21,10 +21,12 @@ from airloom.graph.model import (
     ParameterValue,
     PathSource,
     PythonScriptSettings,
+    Retries,
     Scalar,
     Step,
 )
 from airloom.graph.suggest import did_you_mean
+from airloom.operators.retrying import task_settings
 from airloom.operators.step import STEP_DEFAULTS, StepOperator
 from airloom.runner import StepRunner
 
@@ -48,7 +50,8 @@ class PythonScriptOperator(StepOperator):
     - `arguments`: literals, `InputPath(port=...)`, `OutputPath(port=...)` or `ParameterValue(parameter=...)`;
     - `environment`: packages and Python version; default: the worker's own environment;
     - `hash_paths`: files and folders of the source folder that count for reuse; default: all;
-    - `allow_reuse`, `version`: as for PythonScriptStep.
+    - `allow_reuse`, `version`: as for PythonScriptStep;
+    - `script_retries`: how often the script is run again when it fails, such as `Retries(count=3, delay_seconds=30)`.
 
     The DAG factory uses `from_step` instead.
     """
@@ -68,6 +71,7 @@ class PythonScriptOperator(StepOperator):
         hash_paths: Sequence[str] = (),
         allow_reuse: bool = True,
         version: str | None = None,
+        script_retries: Retries | None = None,
         step: Step | None = None,
         **kwargs: Any,
     ) -> None:
@@ -87,9 +91,11 @@ class PythonScriptOperator(StepOperator):
                 arguments=tuple(_argument(argument) for argument in arguments),
                 allow_reuse=allow_reuse,
                 version=version,
+                retries=script_retries,
             )
         definition: Definition | None = kwargs.pop("definition", None)
-        super().__init__(task_id=task_id, **{**STEP_DEFAULTS, **kwargs})
+        settings = {**STEP_DEFAULTS, **kwargs}
+        super().__init__(task_id=task_id, **{**settings, **task_settings(step, settings["retries"])})
         self._set_up(step, definition, sources, source_directory)
         self._runner: StepRunner | None = None
 

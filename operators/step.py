@@ -15,6 +15,7 @@ from airloom.execution import Busy, RunInfo, StepExecution
 from airloom.execution.stop import RunStop
 from airloom.operators.definition import definition_and_run
 from airloom.operators.links import StepLink
+from airloom.operators.retrying import try_again
 from airloom.operators.run_context import new_attempt
 from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
 from airloom.operators.waiting import LOST_WORKER_RETRIES, RETRY_DELAY, wait_for
@@ -38,8 +39,8 @@ class StepOperator(BaseOperator):
     """A step of a pipeline as an Airflow task: reused if unchanged, else computed by the subclass and recorded.
 
     A reused step ends as skipped, so steps run unless something before them failed (`none_failed`). A step whose
-    worker is lost is tried again; one whose script fails is not, and ends the run unless it is to continue. Nothing
-    that a pipeline author writes is rendered as a template.
+    worker is lost is tried again. One whose script fails is tried again only if its author asks for it, and then ends
+    the run unless it is to continue. Nothing that a pipeline author writes is rendered as a template.
     """
 
     template_fields = ()
@@ -89,7 +90,7 @@ class StepOperator(BaseOperator):
         """Reuse or compute the step, and publish its result as XCom."""
         definition, run = definition_and_run(self, context)
         workspace = ReuseWorkspace.open(definition.store, definition.workspace)
-        stop = RunStop(workspace.storage, run, enabled=not definition.graph.continue_on_step_failure)
+        stop = RunStop(workspace.storage, run, enabled=not _goes_on(definition, run))
         self._skip_if_stopped(stop, context["ti"])
         try:
             with stop.watched(self.cancel):
@@ -101,8 +102,9 @@ class StepOperator(BaseOperator):
                 # Not the step's fault: if Airflow still wants the task, it is tried again, and the run goes on.
                 raise AirflowException(f"The attempt was ended from outside: {error}") from error
             self._skip_if_stopped(stop, context["ti"])
-            stop.announce(self.step.id)
             push_failure(context["ti"], str(error))
+            try_again(self.step.retries, error, context)
+            stop.announce(self.step.id)
             raise AirflowFailException(str(error)) from error
         push_result(context["ti"], result)
         if result.explanation is not None:
@@ -169,3 +171,9 @@ class StepOperator(BaseOperator):
                 hint="Clear those tasks, so that they run again.",
             )
         return plan, results
+
+
+def _goes_on(definition: Definition, run: RunInfo) -> bool:
+    """Whether a run goes on after a failed step: as it says itself, else as its pipeline says."""
+    own = run.continue_on_step_failure
+    return definition.graph.continue_on_step_failure if own is None else own

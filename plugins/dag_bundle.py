@@ -20,7 +20,7 @@ from airflow.sdk import DAG, get_parsing_context
 from airloom.errors import AirloomError
 from airloom.operators.definition import store_address
 from airloom.plugins.dag_factory import build_dag
-from airloom.plugins.loader_files import loader_file, schedule_file
+from airloom.plugins.loader_files import loader_file, schedule_file, write_if_changed
 from airloom.plugins.schedule_dag import build_schedule_dag
 from airloom.storage import schedules
 from airloom.storage.definitions import SHARDS, DefinitionStore, dag_id_of, digest16_of_dag_id, name_of
@@ -61,9 +61,9 @@ class AirloomDagBundle(BaseDagBundle):
         """Write the loader files that are missing or of another version."""
         self.path.mkdir(parents=True, exist_ok=True)
         for shard in range(SHARDS):
-            _write_if_changed(self._loader(shard), _LOADER.format(shard=shard))
+            write_if_changed(self._loader(shard), _LOADER.format(shard=shard))
         for shard in range(schedules.SHARDS):
-            _write_if_changed(self.path / schedule_file(shard), _SCHEDULES.format(shard=shard))
+            write_if_changed(self.path / schedule_file(shard), _SCHEDULES.format(shard=shard))
         super().initialize()
 
     def refresh(self) -> None:
@@ -145,11 +145,3 @@ def _no_collecting() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _write_if_changed(path: Path, text: str) -> None:
-    if path.exists() and path.read_text() == text:
-        return
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)

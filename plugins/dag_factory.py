@@ -7,11 +7,13 @@ the serialised form differs, so nothing here may depend on the order of sets, on
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.param import ParamsDict
+from airflow.timetables.base import Timetable
 
 from airloom.execution.names import REUSE_PARAM, ROOT_TASK
 from airloom.graph.model import Definition, ParameterDef, ParameterType, PathSource, Step, source_locations
@@ -19,7 +21,7 @@ from airloom.operators.python_script import PythonScriptOperator
 from airloom.operators.run_context import REUSE_MODES
 from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
 from airloom.operators.step import StepOperator
-from airloom.storage.definitions import dag_id, digest16_of_dag_id
+from airloom.storage.definitions import dag_id, digest16_of_dag_id, is_dag_of_definition
 
 ROOT_DISPLAY_NAME = "reuse unchanged"
 TAG = "airloom"
@@ -61,10 +63,17 @@ _SCHEMAS: dict[ParameterType, dict[str, Any]] = {
 _DATASETS = {kind: _source(kind, "locations", _LOCATIONS) for kind in ("files", "tabular")}
 
 
-def build_dag(definition: Definition, identifier: str | None = None) -> DAG:
-    """The DAG that runs a definition. It has no schedule of its own: runs are made by submits.
+def build_dag(
+    definition: Definition,
+    identifier: str | None = None,
+    *,
+    folders: Mapping[str, Path] | None = None,
+    schedule: Timetable | None = None,
+) -> DAG:
+    """The DAG that runs a definition. Without a `schedule` all runs are made by submits.
 
-    `identifier` is the DAG's id where it is known already; to digest the definition again takes time.
+    `identifier` is the DAG's id where it is known already; to digest the definition again takes time. `folders` are
+    the source folders, by step id, of a pipeline that was not submitted: tasks take them as they are when they run.
     """
     graph = definition.graph
     identifier = identifier or dag_id(definition)
@@ -72,7 +81,7 @@ def build_dag(definition: Definition, identifier: str | None = None) -> DAG:
         dag_id=identifier,
         dag_display_name=_display_name(definition, identifier),
         description=_description(definition),
-        schedule=None,
+        schedule=schedule,
         catchup=False,
         tags=_tags(definition),
         default_args={"owner": definition.publication.owner} if definition.publication else {},
@@ -84,7 +93,7 @@ def build_dag(definition: Definition, identifier: str | None = None) -> DAG:
     root = SkipIfUnchangedSensor(
         task_id=ROOT_TASK, definition=definition, dag=dag, task_display_name=ROOT_DISPLAY_NAME, doc_md=_ROOT_DOC
     )
-    tasks = {step.id: _task(step, definition, dag) for step in graph.steps}
+    tasks = {step.id: _task(step, definition, dag, (folders or {}).get(step.id)) for step in graph.steps}
     for step in graph.steps:
         tasks[step.id].set_upstream([tasks[step_id] for step_id in step.upstream()] or [root])
     # Last, as each task that is made in a DAG with parameters gets copies of them all, which nothing here reads.
@@ -92,10 +101,11 @@ def build_dag(definition: Definition, identifier: str | None = None) -> DAG:
     return dag
 
 
-def _task(step: Step, definition: Definition, dag: DAG) -> StepOperator:
+def _task(step: Step, definition: Definition, dag: DAG, folder: Path | None) -> StepOperator:
     return PythonScriptOperator.from_step(
         step,
         definition,
+        source_directory=folder,
         dag=dag,
         task_display_name=step.name,
         doc_md=_step_doc(step),
@@ -140,7 +150,9 @@ def _display_name(definition: Definition, identifier: str) -> str:
     """The experiment, and the beginning of the digest: several pipelines of one experiment must be told apart."""
     if definition.publication is not None:
         return " · ".join(filter(None, (definition.publication.name, definition.publication.version)))
-    return f"{definition.experiment} · {digest16_of_dag_id(identifier)[:6]}"
+    if is_dag_of_definition(identifier):
+        return f"{definition.experiment} · {digest16_of_dag_id(identifier)[:6]}"
+    return definition.experiment
 
 
 def _description(definition: Definition) -> str:

@@ -1,6 +1,9 @@
-"""The names of the bundle's loader files: the bundle writes them, and submits ask Airflow to parse them."""
+"""Loader files of bundles: bundles write them, and submits ask Airflow by name to parse them."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 
 def loader_file(shard: int) -> str:
@@ -15,3 +18,12 @@ def schedule_file(shard: int) -> str:
     by the file what a DAG's id stands for.
     """
     return f"airloom_schedules_{shard:02x}.py"
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    """Write a loader, whole at every instant, unless it is there as it should be: Airflow parses what was written."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

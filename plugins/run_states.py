@@ -103,6 +103,13 @@ class RunFacts:
     results: Mapping[str, StepResult]
     failures: Mapping[str, str]
 
+    def has_result(self, step_id: str) -> bool:
+        """True if a step has ended well in this run: it ran, was reused, or somebody marked it as a success."""
+        state = self.states.get(step_id)
+        if state is None or state.state != "skipped":
+            return state is not None and state.state == "success"
+        return step_id in self.results or step_id in self.plan.reused
+
     def views(self, steps: Iterable[Step], canceled_at: datetime | None) -> list[StepView]:
         """The steps, in the order given."""
         return [
@@ -208,6 +215,8 @@ def _reason(
 ) -> str:
     if status in ("Failed", "Canceled"):
         return failure or _why_ended(status, state)
+    if state == "up_for_retry" and failure is not None:
+        return f"It is tried again. {failure}"
     if explanation is not None:
         return explanation.message
     decision = plan.decisions.get(step.id)

@@ -1,4 +1,4 @@
-"""Runs: found, listed and canceled. Their state is always Airflow's, read together with our rows in one query."""
+"""Runs: found, listed, canceled, resumed. Their state is always Airflow's, read with our rows in one query."""
 
 from __future__ import annotations
 
@@ -8,20 +8,45 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeAlias
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select, update
 
 from airloom.errors import NotFound
 from airloom.execution.names import ROOT_TASK
+from airloom.graph.model import PipelineGraph
 from airloom.plugins.adoption import adopt
-from airloom.plugins.airflow_gateway import DAG_RUNS, Session, cancel_run, failed_tasks
+from airloom.plugins.airflow_gateway import DAG_RUNS, Session, cancel_run, failed_tasks, restart_run
 from airloom.plugins.api.schemas import RunStatus
 from airloom.plugins.db.models import ExperimentRow, RunRow, WorkspaceRow, utc_now
-from airloom.plugins.run_states import airflow_states, run_status
+from airloom.plugins.errors import Conflict
+from airloom.plugins.run_states import RunFacts, airflow_states, read_facts, run_status
+from airloom.plugins.tags import Tag, conditions
 
 _Query: TypeAlias = "Select[RunRow, str | None, datetime | None, datetime | None]"
 _JOINED: _Query = select(RunRow, DAG_RUNS.c.state, DAG_RUNS.c.start_date, DAG_RUNS.c.end_date).outerjoin(
     DAG_RUNS, (DAG_RUNS.c.dag_id == RunRow.dag_id) & (DAG_RUNS.c.run_id == RunRow.airflow_run_id)
 )
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs are wanted; what is None does not matter. All of `tags` must be there."""
+
+    experiment: str | None = None
+    status: RunStatus | None = None
+    pipeline_id: str | None = None
+    schedule_id: str | None = None
+    tags: Sequence[Tag] = ()
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """What our own rows must fulfil; the status is Airflow's."""
+        found = conditions(self.tags, RunRow.tags)
+        if self.experiment is not None:
+            found.append(RunRow.experiment.has(ExperimentRow.name == self.experiment))
+        if self.pipeline_id is not None:
+            found.append(RunRow.pipeline_id == self.pipeline_id)
+        if self.schedule_id is not None:
+            found.append(RunRow.schedule_id == self.schedule_id)
+        return found
 
 
 @dataclass(frozen=True)
@@ -78,22 +103,22 @@ def list_some(
     session: Session,
     workspace: WorkspaceRow,
     *,
-    experiment: str | None,
-    status: RunStatus | None,
+    wanted: RunFilter,
     limit: int,
     may_read: Callable[[str], bool],
-    schedule_id: str | None = None,
 ) -> list[RunView]:
-    """The newest runs whose DAG the caller may read, at most `limit`; those that Airflow made by itself included."""
+    """The newest runs that pass a filter and whose DAG the caller may read, at most `limit`.
+
+    Those that Airflow made by itself are included.
+    """
     adopt(workspace.id)
     query = _JOINED.where(RunRow.workspace_id == workspace.id).order_by(RunRow.created_at.desc(), RunRow.id)
-    if experiment is not None:
-        query = query.where(RunRow.experiment.has(ExperimentRow.name == experiment))
-    if schedule_id is not None:
-        query = query.where(RunRow.schedule_id == schedule_id)
-    if status is not None:
-        query = _of_status(query, status)
-    return _with_errors(session, list(islice(_readable(session, query, may_read), limit)))
+    query = query.where(*wanted.conditions())
+    if wanted.status is not None:
+        query = _of_status(query, wanted.status)
+    readable = _readable(session, query, may_read)
+    found = (view for view in readable if all(tag.among(view.row.tags) for tag in wanted.tags))
+    return _with_errors(session, list(islice(found, limit)))
 
 
 def cancel(session: Session, row: RunRow) -> None:
@@ -101,6 +126,45 @@ def cancel(session: Session, row: RunRow) -> None:
     now = utc_now()
     if cancel_run(session, row.dag_id, row.airflow_run_id):
         row.cancel_requested_at = now
+
+
+def resume(session: Session, workspace: WorkspaceRow, run_id: str, graph: PipelineGraph) -> None:
+    """Let a run that failed or was canceled go on: the steps without a result run, and what follows them.
+
+    Raises Conflict if it cannot. Of several callers at a time one resumes it.
+    """
+    lock_row = update(RunRow).where(RunRow.id == run_id, RunRow.workspace_id == workspace.id)
+    session.execute(lock_row.values(cancel_requested_at=RunRow.cancel_requested_at))
+    run = find(session, workspace, run_id)
+    if run.status not in ("Failed", "Canceled"):
+        raise Conflict(
+            f"The run {run_id} is {run.status}.", hint="Only a run that failed or was canceled resumes.", target=run_id
+        )
+    if not run.known:
+        raise Conflict(
+            f"Airflow no longer has the run {run_id}, so it cannot go on.", hint="Submit again.", target=run_id
+        )
+    row = run.row
+    again = tasks_to_run_again(graph, read_facts(session, row.dag_id, row.airflow_run_id))
+    if not again:
+        raise Conflict(f"All steps of the run {run_id} have ended well: nothing is left to be done.", target=run_id)
+    restart_run(session, row.dag_id, row.airflow_run_id, again)
+    row.cancel_requested_at = None
+
+
+def tasks_to_run_again(graph: PipelineGraph, facts: RunFacts) -> set[str]:
+    """The tasks of a run that ended badly which have no result, and those that follow them.
+
+    What follows a step may have ended well, if the step was cleared by hand since; it then decides anew whether it is
+    unchanged. If the run was not even planned, that comes first.
+    """
+    root = facts.states.get(ROOT_TASK)
+    if root is None or root.state != "success":
+        return {ROOT_TASK, *(step.id for step in graph.steps)}
+    again = {step.id for step in graph.steps if not facts.has_result(step.id)}
+    while more := {step.id for step in graph.steps if again.intersection(step.upstream())} - again:
+        again |= more
+    return again
 
 
 def _of_status(query: _Query, status: RunStatus) -> _Query:

@@ -19,8 +19,9 @@ Settings = dict[str, dict[str, str | int | float | bool]]
 # The database's address may hold a password, which is no business of step scripts.
 NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE", database.VARIABLE)
 
-# Submitted pipelines, and the DAG files that users put into `dags_folder` themselves. A submit makes its pipeline known
-# by itself, or asks for a refresh; to look at all that are stored is only for pipelines that nobody asks for any more.
+# Submitted pipelines, and the DAG files and pipeline files that users put into `dags_folder` themselves. A submit makes
+# its pipeline known by itself, or asks for a refresh; to look at all that are stored is only for pipelines that nobody
+# asks for any more.
 BUNDLES = [
     {
         "name": "airloom",
@@ -28,6 +29,7 @@ BUNDLES = [
         "kwargs": {"refresh_interval": 60},
     },
     {"name": "dags-folder", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {}},
+    {"name": "yaml-pipelines", "classpath": "airloom.plugins.yaml_bundle.YamlDagBundle", "kwargs": {}},
 ]
 
 

@@ -35,7 +35,10 @@ Compute = Callable[[], Mapping[str, OutputRef]]
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a step must know of the run it belongs to. `started_at` is in UTC, ISO 8601."""
+    """What a step must know of the run it belongs to. `started_at` is in UTC, ISO 8601.
+
+    `continue_on_step_failure` is None where the run leaves that to its pipeline.
+    """
 
     workspace: str
     experiment: str
@@ -43,6 +46,7 @@ class RunInfo:
     parameters: Mapping[str, Any]
     reuse: ReuseMode
     started_at: str
+    continue_on_step_failure: bool | None = None
 
 
 class Busy(Exception):

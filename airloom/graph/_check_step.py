@@ -23,6 +23,7 @@ from airloom.graph.model import (
     ParameterValue,
     PathSource,
     PipelineGraph,
+    Retries,
     Step,
     TabularSource,
 )
@@ -39,6 +40,9 @@ from airloom.graph.suggest import did_you_mean
 
 _PYTHON_VERSION = re.compile(r"[23](\.\d+){0,2}")
 _DATA_TYPES = ("datapath", "dataset")
+MOST_RETRIES = 100
+LONGEST_DELAY = 24 * 3600
+MOST_BACKOFF = 100
 
 
 def check_step(
@@ -128,6 +132,20 @@ def _check_run_settings(step: Step, computes: Collection[str]) -> Iterator[Graph
     if step.timeout_seconds is not None and step.timeout_seconds <= 0:
         message = f"The timeout of step '{step.id}' is {step.timeout_seconds} seconds."
         yield _problem("BadValue", message, step, "timeout_seconds", "Give 1 or more, or None for no limit.")
+    for name, value, least, most in _retry_values(step.retries):
+        if not least <= value <= most:  # NaN lies in no range
+            message = f"The {name} of step '{step.id}' is {value:g}."
+            yield _problem("BadValue", message, step, "retries", f"Give a value from {least} to {most}.")
+
+
+def _retry_values(retries: Retries | None) -> Iterator[tuple[str, float, int, int]]:
+    """The name, value and bounds of each setting."""
+    if retries is None:
+        return
+    yield "number of retries", retries.count, 1, MOST_RETRIES
+    yield "delay before a retry", retries.delay_seconds, 0, LONGEST_DELAY
+    yield "factor between the delays of retries", retries.backoff, 1, MOST_BACKOFF
+    yield "longest delay before a retry", retries.max_delay_seconds, 0, LONGEST_DELAY
 
 
 def _check_port_names(step: Step) -> Iterator[GraphProblem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 import yaml
@@ -142,12 +143,29 @@ class Node:
             self.fail(f"{what} must be a whole number, not {value!r}.")
         return value
 
+    def number(self, what: str) -> float:
+        """A number."""
+        value = self.plain(what)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            self.fail(f"{what} must be a number, not {value!r}.")
+        return float(value)
+
     def choice(self, what: str, choices: Collection[str]) -> str:
         """One of some words."""
         value = self.text(what)
         if value not in choices:
             self.fail(f"{what} cannot be '{value}'.", did_you_mean(value, choices))
         return value
+
+
+def compose_file(file: str | Path, kind: str) -> Node:
+    """Read a YAML file. Raises InvalidGraph; `kind` says what the file should hold."""
+    try:
+        text = Path(file).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InvalidGraph(f"The {kind} file '{file}' cannot be read: {reason}.", target=str(file)) from None
+    return compose(text, str(file))
 
 
 def compose(text: str, file: str) -> Node:

@@ -194,6 +194,17 @@ def read_params(entries: Mapping[str, Node], names: Names, step: str) -> dict[st
     return {name: _read_value(node, names, f"Parameter '{name}' of {step}") for name, node in entries.items()}
 
 
+def check_process_count(name: str, node: Node, names: Names, step: str) -> None:
+    """An entry of `runconfig_parameters`, which all count nodes or processes. Only 1 can be had."""
+    value = _read_value(node, names, f"'{name}' in runconfig_parameters of {step}")
+    if isinstance(value, ParameterValue):
+        count = names.parameters[value.parameter].default
+    else:
+        count = value.value
+    if count != 1:
+        node.fail(f"{step} asks for {name} = {count!r} in runconfig_parameters, but a step is one process here.")
+
+
 def _read_value(node: Node, names: Names, what: str) -> LiteralValue | ParameterValue:
     if not node.is_mapping():
         return LiteralValue(value="" if node.plain(what) == "" else node.scalar(what))

@@ -52,7 +52,7 @@ def read_parameter(name: str, node: Node) -> ParameterDef:
     kind = fields["type"].choice(f"The type of {what}", _TYPES)
     value = fields["default"]
     if kind in ("datapath", "dataset"):
-        default: Scalar | DataSource = _source(value, f"The default of {what}")
+        default: Scalar | DataSource = read_source(value, f"The default of {what}")
     else:
         default = value.text(what) if kind == "string" and not value.is_null() else value.scalar(what)
         default = float(default) if kind == "float" and has_type(default, "float") else default
@@ -72,7 +72,7 @@ def read_reference(name: str, node: Node, find_dataset: FindDataset) -> Referenc
         node.fields(what, (*_REGISTERED, *_BINDING))
         source = find_dataset(node, {key: fields[key].plain(what) for key in _REGISTERED if key in fields})
     else:
-        source = _source(node, what, _BINDING)
+        source = read_source(node, what, _BINDING)
     return Reference(source, read_mode(fields, what, default_mode(source)), *read_placing(fields, what))
 
 
@@ -97,7 +97,8 @@ def read_placing(fields: dict[str, Node], what: str) -> tuple[str | None, bool]:
     )
 
 
-def _source(node: Node, what: str, more: tuple[str, ...] = ()) -> DataSource:
+def read_source(node: Node, what: str, more: tuple[str, ...] = ()) -> DataSource:
+    """Data on a datastore: a path, `files` or a `tabular`. `more` are keys that may stand beside it."""
     fields = node.items(what)
     if "files" in fields:
         node.fields(what, ("files", *more))

@@ -25,6 +25,7 @@ from airloom.graph.model import (
     ParameterValue,
     PathSource,
     PipelineGraph,
+    Retries,
     Step,
     TabularSource,
 )
@@ -120,10 +121,22 @@ def _step(step: Step, graph: PipelineGraph, outputs: Outputs, folder: str | None
         "run_after": list(step.run_after),
         "version": step.version,
         "timeout_seconds": step.timeout_seconds,
+        **_retries(step.retries),
         "reuse": None if step.reuse == "auto" else step.reuse,
     }
     present = {key: value for key, value in entry.items() if value is not None and value != [] and value != {}}
     return {**present, "allow_reuse": step.allow_reuse}
+
+
+def _retries(retries: Retries | None) -> dict[str, Any]:
+    if retries is None:
+        return {}
+    return {
+        "retries": retries.count,
+        "retry_delay_seconds": retries.delay_seconds,
+        "retry_backoff": retries.backoff,
+        "retry_max_delay_seconds": retries.max_delay_seconds,
+    }
 
 
 def _environment(environment: EnvironmentSpec) -> dict[str, Any]:

@@ -202,11 +202,28 @@ class PythonScriptSettings(Model):
 StepSettings = Annotated[PythonScriptSettings, Field(discriminator="type")]
 
 
+class Retries(Model):
+    """How often a step whose script fails is run again, and how long it waits before each time.
+
+    It waits `delay_seconds` before the first time, and `backoff` times as long before each further one, but never
+    longer than `max_delay_seconds`.
+    """
+
+    count: int
+    delay_seconds: float = 10.0
+    backoff: float = 2.0
+    max_delay_seconds: float = 600.0
+
+    def delay(self, failures: int) -> float:
+        """The seconds to wait after so many failures in a row."""
+        return min(self.max_delay_seconds, self.delay_seconds * self.backoff ** (failures - 1))
+
+
 class Step(Model):
     """One unit of work. `id` is unique in the graph and names the Airflow task; `name` is the author's label.
 
-    `timeout_seconds` None means no limit. `run_after` holds the ids of steps that must end before this one starts,
-    beside those whose outputs it reads.
+    `timeout_seconds` None means no limit, `retries` None that a script which fails is not run again. `run_after` holds
+    the ids of steps that must end before this one starts, beside those whose outputs it reads.
     """
 
     id: str
@@ -222,6 +239,7 @@ class Step(Model):
     reuse: ReuseMode = "auto"
     version: str | None = None
     timeout_seconds: int | None = None
+    retries: Retries | None = Field(default=None, exclude_if=lambda retries: retries is None)
 
     def upstream(self) -> tuple[str, ...]:
         """Ids of the steps that must end before this one, each once, in order of first mention."""

@@ -1,8 +1,9 @@
 """Pipelines as YAML, in the form of Azure ML SDK v1, for steps of type PythonScriptStep.
 
-Beyond v1's keys, a step may have `run_after` (keys of other steps), `reuse`, `timeout_seconds`, `environment` (in place
-of a `runconfig` file) and `snapshot` (in place of a `source_directory`). An argument may also be `{source: PARAMETER}`
-(a pipeline parameter) or `{value: TEXT}` (text that would else be read as `input:NAME` and the like).
+Beyond v1's keys, a step may have `run_after` (keys of other steps), `reuse`, `timeout_seconds`, `retries` with its
+pauses, `environment` (in place of a `runconfig` file) and `snapshot` (in place of a `source_directory`), and the file a
+`schedule` beside its `pipeline`, which counts where the file itself is a DAG. An argument may also be
+`{source: PARAMETER}` (a pipeline parameter) or `{value: TEXT}` (text that would else be read as `input:NAME`).
 Errors are InvalidGraph, and begin with `file:line:`.
 """
 
@@ -15,15 +16,25 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from airloom.errors import AirloomError, InvalidGraph
-from airloom.graph._yaml_nodes import Node, compose
-from airloom.graph._yaml_ports import Names, read_argument, read_input, read_output, read_params
+from airloom.graph._yaml_nodes import Node, compose_file
+from airloom.graph._yaml_ports import Names, check_process_count, read_argument, read_input, read_output, read_params
+from airloom.graph._yaml_schedule import Schedule, read_schedule, read_schedule_file
 from airloom.graph._yaml_sources import read_environment, read_parameter, read_reference
 from airloom.graph._yaml_write import write_pipeline
 from airloom.graph.ids import assign_ids
-from airloom.graph.model import DataSource, EnvironmentSpec, PipelineGraph, PythonScriptSettings, Step
+from airloom.graph.model import DataSource, EnvironmentSpec, PipelineGraph, PythonScriptSettings, Retries, Step
 from airloom.graph.suggest import did_you_mean
 
-__all__ = ["RunConfig", "YamlContext", "read_pipeline", "write_pipeline"]
+__all__ = [
+    "PipelineFile",
+    "RunConfig",
+    "Schedule",
+    "YamlContext",
+    "read_file",
+    "read_pipeline",
+    "read_schedule_file",
+    "write_pipeline",
+]
 
 STEP_TYPE = "PythonScriptStep"
 OTHER_TYPES = (
@@ -63,6 +74,10 @@ _STEP_KEYS = (
     "version",
     "hash_paths",
     "timeout_seconds",
+    "retries",
+    "retry_delay_seconds",
+    "retry_backoff",
+    "retry_max_delay_seconds",
     "run_after",
 )
 
@@ -89,20 +104,29 @@ class YamlContext(Protocol):
         """A registered dataset, by `dataset_name` (and `dataset_version`) or `dataset_id`."""
 
 
+@dataclass(frozen=True)
+class PipelineFile:
+    """What a pipeline file holds; `name` is empty if it has none, and `schedule` is for DAGs made from files."""
+
+    name: str
+    graph: PipelineGraph
+    schedule: Schedule | None
+
+
 def read_pipeline(file: str | Path, context: YamlContext) -> PipelineGraph:
+    """The graph in a pipeline file; see `read_file`."""
+    return read_file(file, context).graph
+
+
+def read_file(file: str | Path, context: YamlContext) -> PipelineFile:
     """Read a pipeline from a YAML file. Step ids come from the keys under `steps`; names default to them.
 
     Relative paths of source folders and run configurations start at the file's folder, or at the working directory if
     there is nothing in the former. Raises InvalidGraph.
     """
-    path = Path(file)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InvalidGraph(f"The pipeline file '{file}' cannot be read: {reason}.", target=str(file)) from None
-    try:
-        return _Reader(path, compose(text, str(file)), context).graph()
+        reader = _Reader(Path(file), compose_file(file, "pipeline"), context)
+        return PipelineFile(reader.name(), reader.graph(), reader.schedule)
     except RecursionError:
         raise InvalidGraph(f"{file}: A part of the file contains itself.", target=str(file)) from None
 
@@ -114,8 +138,12 @@ class _Reader:
         top = document.items("The file")
         if "pipeline" not in top:
             document.fail("The file has no key 'pipeline'.", "A pipeline file begins with 'pipeline:'.")
+        self.schedule = read_schedule(top["schedule"]) if "schedule" in top else None
         self._node = top["pipeline"]
         self._fields = self._node.fields("The pipeline", _PIPELINE_KEYS)
+
+    def name(self) -> str:
+        return _text(self._fields, "name", "the pipeline") or ""
 
     def graph(self) -> PipelineGraph:
         fields = self._fields
@@ -150,9 +178,9 @@ class _Reader:
         _check_type(node, what)
         fields = node.fields(what, _STEP_KEYS)
         config = self._run_config(fields, what)
-        if "runconfig_parameters" in fields and not fields["runconfig_parameters"].is_null():
-            fields["runconfig_parameters"].fail(f"{what} has runconfig_parameters, but a step is one process here.")
         names = names.of_step(fields, what)
+        for name, value in _under(fields, "runconfig_parameters", what).items():
+            check_process_count(name, value, names, what)
         return Step(
             id=names.ids[key],
             name=_text(fields, "name", what) or key,
@@ -167,6 +195,7 @@ class _Reader:
             reuse=_reuse(fields, what),
             version=_text(fields, "version", what),
             timeout_seconds=_timeout(fields, what) or config.timeout_seconds,
+            retries=_retries(fields, what),
         )
 
     def _run_config(self, fields: dict[str, Node], what: str) -> RunConfig:
@@ -250,6 +279,21 @@ def _timeout(fields: dict[str, Node], what: str) -> int | None:
         return None
     seconds = node.whole_number(f"timeout_seconds of {what}")
     return seconds if seconds > 0 else node.fail(f"timeout_seconds of {what} must be above 0, not {seconds}.")
+
+
+def _retries(fields: dict[str, Node], what: str) -> Retries | None:
+    pauses = {
+        to: fields[key].number(f"{key} of {what}")
+        for key, to in (
+            ("retry_delay_seconds", "delay_seconds"),
+            ("retry_backoff", "backoff"),
+            ("retry_max_delay_seconds", "max_delay_seconds"),
+        )
+        if key in fields and not fields[key].is_null()
+    }
+    node = fields.get("retries")
+    count = 0 if node is None or node.is_null() else node.whole_number(f"retries of {what}")
+    return Retries(count=count, **pauses) if count else None
 
 
 @contextmanager

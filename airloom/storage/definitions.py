@@ -43,16 +43,20 @@ def dag_id_of(name: str, digest: str) -> str:
     return f"{slug(name)}.{digest}"
 
 
+def is_dag_of_definition(dag_id: str) -> bool:
+    """True for the ids of DAGs that run stored definitions."""
+    return "." in dag_id and _DIGEST16.fullmatch(dag_id.rpartition(".")[2]) is not None
+
+
 def digest16_of_dag_id(dag_id: str) -> str:
     """The short digest in the id of a DAG of ours; InvalidName for the id of any other DAG."""
-    digest = dag_id.rpartition(".")[2]
-    if "." not in dag_id or not _DIGEST16.fullmatch(digest):
+    if not is_dag_of_definition(dag_id):
         raise InvalidName(
             f"The DAG {dag_id!r} was not made by Airloom.",
             hint="The ids of its DAGs end with '.' and 16 hexadecimal digits.",
             target=dag_id,
         )
-    return digest
+    return dag_id.rpartition(".")[2]
 
 
 def shard_of(digest: str) -> int:

@@ -13,7 +13,7 @@ from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
 from airflow.configuration import conf
 from airflow.models.dagbag import DBDagBag
 from airflow.models.dagrun import DagRun
-from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstance import TaskInstance, clear_task_instances
 from airflow.models.xcom import XComModel
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.state import DagRunState, State, TaskInstanceState
@@ -73,6 +73,14 @@ def cancel_run(session: Session, dag_id: str, run_id: str) -> bool:
         raise NotFound(f"Airflow no longer has the DAG {dag_id!r}, so its tasks cannot be ended.", target=dag_id)
     set_dag_run_state_to_failed(dag=dag, run_id=run_id, commit=True, session=session)
     return True
+
+
+def restart_run(session: Session, dag_id: str, run_id: str, task_ids: Collection[str]) -> None:
+    """Let a run that has ended go on: these tasks are cleared, so that they run again, and the others stay."""
+    query = select(TaskInstance).where(
+        TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.task_id.in_(task_ids)
+    )
+    clear_task_instances(list(session.scalars(query)), session, dag_run_state=DagRunState.QUEUED)
 
 
 @dataclass(frozen=True)

@@ -291,7 +291,10 @@ class Problems(BaseModel):
 
 
 class RunBody(GraphBody):
-    """A pipeline to be run. `regenerate_outputs` means the same as reuse `refresh`."""
+    """A pipeline to be run. `regenerate_outputs` means the same as reuse `refresh`.
+
+    `continue_on_step_failure` of null leaves it to the pipeline.
+    """
 
     continue_on_step_failure: bool | None = None
     parameters: JsonObject = Field(default_factory=dict)

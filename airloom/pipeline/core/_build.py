@@ -24,6 +24,7 @@ from airloom.graph.model import (
     PathSource,
     PipelineGraph,
     PythonScriptSettings,
+    Retries,
     ReuseMode,
     Step,
 )
@@ -55,11 +56,10 @@ class StepParts:
     reuse: ReuseMode = "auto"
     version: str | None = None
     timeout_seconds: int | None = None
+    retries: Retries | None = None
 
 
-def build_graph(
-    layout: Layout, context: BuildContext, description: str, continue_on_step_failure: bool
-) -> PipelineGraph:
+def build_graph(layout: Layout, context: BuildContext, description: str) -> PipelineGraph:
     """The graph of laid-out steps. Raises UserErrorException for what only shows when the steps meet."""
     builder = _Builder(layout, context)
     steps = tuple(builder.step(step) for step in layout.steps)
@@ -68,7 +68,6 @@ def build_graph(
         parameters=tuple(builder.parameters.values()),
         sources=builder.sources,
         steps=steps,
-        continue_on_step_failure=continue_on_step_failure,
     )
 
 
@@ -123,6 +122,7 @@ class _Builder:
             reuse=parts.reuse,
             version=parts.version,
             timeout_seconds=parts.timeout_seconds,
+            retries=parts.retries,
         )
 
     def _input(self, step: PipelineStep, port: BoundInput) -> InputPort:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from airloom.exceptions import UserErrorException
+from airloom.graph.model import Retries
 from airloom.graph.names import port_fault
 from airloom.graph.suggest import did_you_mean
 
@@ -36,3 +37,33 @@ def datastore_name(datastore: object, what: str) -> str | None:
             f"The datastore of {what} must be a Datastore or its name, not {type(datastore).__name__}."
         )
     return name
+
+
+def make_retries(
+    count: int, delay_seconds: float, backoff: float, max_delay_seconds: float, what: str
+) -> Retries | None:
+    """The retries of a step; None for none. The bounds of the values are checked with the whole pipeline."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise UserErrorException(f"retries of {what} must be a whole number, 0 or more, not {count!r}.")
+    pauses = {
+        "retry_delay_seconds": delay_seconds,
+        "retry_backoff": backoff,
+        "retry_max_delay_seconds": max_delay_seconds,
+    }
+    for name, value in pauses.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserErrorException(f"{name} of {what} must be a number, not {value!r}.")
+    if not count:
+        return None
+    return Retries(count=count, delay_seconds=delay_seconds, backoff=backoff, max_delay_seconds=max_delay_seconds)
+
+
+class _Anything(frozenset[str]):
+    """Holds every name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+ANY = _Anything()
+"""In place of the names of datastores and compute targets, where only the server knows them."""

@@ -18,13 +18,13 @@ from airloom.pipeline.core._layout import lay_out
 from airloom.pipeline.core._snapshots import Snapshots, counting_paths, find_source_directory, normal_path
 
 if TYPE_CHECKING:
-    from airloom.graph.yaml import RunConfig
+    from airloom.graph.yaml import PipelineFile, RunConfig
 
 
 class Definition(Protocol):
     """Makes the graph of a pipeline, again whenever it is asked, so that changed files are seen."""
 
-    def build(self, snapshots: Snapshots, continue_on_step_failure: bool) -> PipelineGraph:
+    def build(self, snapshots: Snapshots) -> PipelineGraph:
         """The graph; source folders are read through `snapshots`."""
 
     def source_directories(self) -> dict[str, str]:
@@ -47,10 +47,10 @@ class StepsDefinition:
         self._datastore = datastore_name(default_datastore, "the pipeline")
         self._folder = None if default_source_directory is None else Path(default_source_directory)
 
-    def build(self, snapshots: Snapshots, continue_on_step_failure: bool) -> PipelineGraph:
+    def build(self, snapshots: Snapshots) -> PipelineGraph:
         """The graph; source folders are read through `snapshots`."""
         context = BuildContext(snapshots, self._folder, self._datastore)
-        return build_graph(self._layout, context, self._description, continue_on_step_failure)
+        return build_graph(self._layout, context, self._description)
 
     def source_directories(self) -> dict[str, str]:
         """The source folder of each step, by step id."""
@@ -67,15 +67,16 @@ class YamlDefinition:
         self._snapshots = Snapshots()
         self._folders: dict[str, str] = {}
 
-    def build(self, snapshots: Snapshots, continue_on_step_failure: bool) -> PipelineGraph:
+    def build(self, snapshots: Snapshots) -> PipelineGraph:
         """The graph; the file and the source folders are read anew."""
-        from airloom.graph.yaml import read_pipeline  # YAML is read and written by few
+        return self.read(snapshots).graph
+
+    def read(self, snapshots: Snapshots) -> PipelineFile:
+        """All that the file holds."""
+        from airloom.graph.yaml import read_file  # YAML is read and written by few
 
         self._snapshots = snapshots
-        graph = read_pipeline(self._file, self)
-        if continue_on_step_failure:
-            graph = graph.model_copy(update={"continue_on_step_failure": True})
-        return graph
+        return read_file(self._file, self)
 
     def source_directories(self) -> dict[str, str]:
         """None: relative paths of the file would mean something else in another place."""

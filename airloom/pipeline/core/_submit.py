@@ -15,7 +15,7 @@ from airloom.errors import AirloomError
 from airloom.exceptions import NotFoundException, SnapshotException, UserErrorException
 from airloom.graph.model import PipelineGraph, ReuseMode, Step
 from airloom.graph.validate import check_parameters, raise_problems, validate_graph
-from airloom.pipeline.core._checks import check_choice
+from airloom.pipeline.core._checks import ANY, check_choice
 from airloom.pipeline.core._data import DATA_TYPES, data_source
 from airloom.pipeline.core._snapshots import Snapshots
 from airloom.storage.file_digests import digest_file
@@ -34,7 +34,7 @@ class SubmitOptions:
     """How a pipeline is to be run."""
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    continue_on_step_failure: bool = False
+    continue_on_step_failure: bool | None = None
     reuse: ReuseMode = "auto"
     tags: Mapping[str, str] = field(default_factory=dict)
     display_name: str = ""
@@ -51,7 +51,7 @@ class SubmitOptions:
             ignored("enable_email_notification", "Airloom sends no mail; Airflow's notifiers do.")
         chosen = SubmitOptions(
             parameters=given.pop("pipeline_parameters", None) or {},
-            continue_on_step_failure=bool(given.pop("continue_on_step_failure", None)),
+            continue_on_step_failure=_optional_flag(given.pop("continue_on_step_failure", None)),
             reuse=_reuse(bool(given.pop("regenerate_outputs", None)), given.pop("reuse", None)),
             tags={str(key): str(value) for key, value in (given.pop("tags", None) or {}).items()},
             display_name=given.pop("display_name", None) or "",
@@ -60,6 +60,10 @@ class SubmitOptions:
         if not isinstance(chosen.parameters, Mapping):
             raise UserErrorException("pipeline_parameters must be a dict of names and values.")
         return chosen
+
+
+def _optional_flag(value: Any) -> bool | None:
+    return None if value is None else bool(value)
 
 
 def _reuse(regenerate_outputs: bool, reuse: str | None) -> ReuseMode:
@@ -76,7 +80,7 @@ def submit(experiment: Experiment, graph: PipelineGraph, snapshots: Snapshots, o
     from airloom.pipeline.core.run import PipelineRun
 
     try:
-        raise_problems(validate_graph(graph, datastores=_ANY, computes=_ANY))
+        raise_problems(validate_graph(graph, datastores=ANY, computes=ANY))
         parameters = _given_values(graph, options.parameters)
     except AirloomError as error:
         raise UserErrorException(str(error), inner_exception=error) from error
@@ -89,6 +93,7 @@ def submit(experiment: Experiment, graph: PipelineGraph, snapshots: Snapshots, o
         "reuse": options.reuse,
         "display_name": options.display_name,
         "description": graph.description,
+        "continue_on_step_failure": options.continue_on_step_failure,
     }
     document = workspace._client.submit_run(workspace.name, experiment.name, body)
     for step in graph.steps:
@@ -103,16 +108,6 @@ def _outlook(step: Step, reuse: ReuseMode) -> str:
     if may_reuse:
         return "This step is eligible to reuse a previous run's output"
     return "This step will run and generate new outputs"
-
-
-class _Anything(frozenset[str]):
-    """Holds every name."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-_ANY = _Anything()
 
 
 def _given_values(graph: PipelineGraph, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,9 +58,9 @@ class Pipeline:
         self._definition = definition
         self._build(UnreadSnapshots())  # finds what is wrong now rather than at submission
 
-    def _build(self, snapshots: Snapshots, continue_on_step_failure: bool = False) -> PipelineGraph:
+    def _build(self, snapshots: Snapshots) -> PipelineGraph:
         try:
-            return self._definition.build(snapshots, continue_on_step_failure)
+            return self._definition.build(snapshots)
         except AirloomError as error:
             raise UserErrorException(str(error), inner_exception=error) from error
 
@@ -109,7 +109,7 @@ class Pipeline:
         self,
         experiment_name: str,
         pipeline_parameters: dict[str, Any] | None = None,
-        continue_on_step_failure: bool = False,
+        continue_on_step_failure: bool | None = None,
         regenerate_outputs: bool = False,
         parent_run_id: str | None = None,
         credential_passthrough: bool | None = None,
@@ -118,7 +118,8 @@ class Pipeline:
         """Run the pipeline in an experiment, and return the run without waiting for its end.
 
         `pipeline_parameters` sets parameters by name; the others have their defaults. After a failed step the run
-        ends, unless `continue_on_step_failure` is True: then steps that do not depend on it go on.
+        ends, unless `continue_on_step_failure` is True: then steps that do not depend on it go on. None leaves it to
+        the pipeline, whose YAML file may say so.
         `regenerate_outputs=True` runs every step, and later runs may reuse the results. New here: `reuse` is 'auto',
         'off' (run every step) or 'refresh' (the same as regenerate_outputs), `tags`, and `display_name`.
         """
@@ -136,7 +137,7 @@ class Pipeline:
         """What Experiment.submit calls."""
         chosen = SubmitOptions.of(options)
         snapshots = Snapshots()
-        graph = self._build(snapshots, chosen.continue_on_step_failure)
+        graph = self._build(snapshots)
         return submit(experiment, graph, snapshots, chosen)
 
     def publish(

@@ -121,6 +121,15 @@ class PipelineRun(Run):
 
         return save_yaml(write_pipeline(self.get_graph()), path)
 
+    def resume(self) -> None:
+        """Let a run that failed or was canceled go on, once the cause is mended; new in Airloom.
+
+        Steps that have ended well are kept. The others, and those that follow them, run as they were submitted: the
+        source folders are those of then. Raises UserErrorException if the run goes on, or has finished.
+        """
+        workspace = self._experiment.workspace
+        self._known = workspace._client.resume_run(workspace.name, self._run_id)
+
     def get_all_logs(self, destination: str | None = None) -> list[str]:
         """Copy the logs of all steps into a folder (default: the working folder); returns the paths of the files."""
         return [path for step in self.get_steps() for path in step.get_all_logs(destination)]

@@ -11,12 +11,12 @@ from airloom.core._compat import ignored, not_yet
 from airloom.core.run_settings import RunSettings, run_settings
 from airloom.core.runconfig import RunConfiguration
 from airloom.exceptions import UserErrorException
-from airloom.graph.model import LiteralValue, PythonScriptSettings, ReuseMode
+from airloom.graph.model import LiteralValue, PythonScriptSettings, Retries, ReuseMode
 from airloom.graph.names import parameter_variable
 from airloom.graph.suggest import did_you_mean
 from airloom.pipeline.core._bindings import scalar_token
 from airloom.pipeline.core._build import BuildContext, StepParts
-from airloom.pipeline.core._checks import check_choice
+from airloom.pipeline.core._checks import check_choice, make_retries
 from airloom.pipeline.core._snapshots import counting_paths, find_source_directory, normal_path
 from airloom.pipeline.core.builder import PipelineStep
 from airloom.pipeline.core.graph import PipelineParameter
@@ -49,6 +49,9 @@ class PythonScriptStep(PipelineStep):
     now and lets later runs use the result. `version` is free text; a new one makes the step run. `hash_paths` names
     the files and folders of the source folder that count: changes elsewhere in it do not make the step run (v1
     ignores it). The script always counts. `timeout_seconds` ends a step that runs longer; None means no limit.
+
+    A script that fails is run again up to `retries` times: after `retry_delay_seconds`, and then each time after a
+    pause that is `retry_backoff` times as long as the one before, at most `retry_max_delay_seconds`.
     """
 
     def __init__(
@@ -69,6 +72,10 @@ class PythonScriptStep(PipelineStep):
         *,
         reuse: str = "auto",
         timeout_seconds: int | None = None,
+        retries: int = 0,
+        retry_delay_seconds: float = Retries(count=1).delay_seconds,
+        retry_backoff: float = Retries(count=1).backoff,
+        retry_max_delay_seconds: float = Retries(count=1).max_delay_seconds,
     ) -> None:
         if not isinstance(script_name, str) or not script_name:
             raise UserErrorException(f"A PythonScriptStep needs a script_name, not {script_name!r}.")
@@ -89,6 +96,7 @@ class PythonScriptStep(PipelineStep):
         self._hash_paths = [hash_paths] if isinstance(hash_paths, str) else [os.fspath(p) for p in hash_paths or []]
         self._reuse = cast(ReuseMode, check_choice(reuse, REUSE_MODES, f"reuse of {what}"))
         self._timeout_seconds = _check_timeout(timeout_seconds, what)
+        self._retries = make_retries(retries, retry_delay_seconds, retry_backoff, retry_max_delay_seconds, what)
 
     def _parts(self, context: BuildContext) -> StepParts:
         what = f"step '{self.name}'"
@@ -109,6 +117,7 @@ class PythonScriptStep(PipelineStep):
             reuse=self._reuse,
             version=self._version,
             timeout_seconds=self._time_limit(settings),
+            retries=self._retries,
         )
 
     def _source_folder(self, default: Path | None) -> Path:

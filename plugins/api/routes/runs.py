@@ -13,6 +13,7 @@ from airloom.plugins.airflow_gateway import (
     SUBMIT,
     CurrentUser,
     is_allowed,
+    open_session,
 )
 from airloom.plugins.api import schemas
 from airloom.plugins.api.auth import dag_of_run, requires
@@ -20,6 +21,9 @@ from airloom.plugins.api.bodies import in_thread, limited_route
 from airloom.plugins.api.deps import IdempotencyKey, SessionDep, SettingsDep, WorkspaceDep
 from airloom.plugins.api.views import read_run, run_view
 from airloom.plugins.submission import RunRequest, submit
+from airloom.plugins.tags import Tag
+from airloom.plugins.visibility import make_known
+from airloom.plugins.workspaces import find as find_workspace
 from airloom.storage.definitions import DefinitionStore
 from airloom.storage.object_store import open_store
 
@@ -60,14 +64,16 @@ def list_runs(
     request: Request,
     experiment: Annotated[str | None, Query()] = None,
     status: Annotated[schemas.RunStatus | None, Query()] = None,
+    pipeline_id: Annotated[str | None, Query()] = None,
+    schedule_id: Annotated[str | None, Query()] = None,
+    tag: Annotated[list[str], Query(max_length=20)] = [],  # noqa: B006  # FastAPI copies it
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> schemas.RunList:
-    """The newest runs first; only those whose DAG the user may read."""
+    """The newest runs first; only those whose DAG the user may read. A `tag` is `name:value`, or a name alone."""
     found = runs.list_some(
         session,
         workspace,
-        experiment=experiment,
-        status=status,
+        wanted=runs.RunFilter(experiment, status, pipeline_id, schedule_id, [Tag.parse(text) for text in tag]),
         limit=limit,
         may_read=lambda dag_id: is_allowed(user, READ_RUN, dag_id),
     )
@@ -98,6 +104,23 @@ def cancel_run(run_id: str, workspace: WorkspaceDep, session: SessionDep, reques
     runs.cancel(session, runs.find_row(session, workspace, run_id))
     session.flush()
     return run_view(runs.find(session, workspace, run_id), workspace, request)
+
+
+@router.post(f"{_OF_RUN}/resume", summary="Resume a run", dependencies=[requires(CHANGE_RUN, dag_of_run)])
+async def resume_run(ws: str, run_id: str, settings: SettingsDep, request: Request) -> schemas.Run:
+    """Lets a run that failed or was canceled go on from the steps that have no result; the others are kept."""
+
+    def resume_and_read() -> schemas.Run:
+        definitions = DefinitionStore(open_store(settings.store))
+        with open_session() as session:
+            row = runs.find_row(session, find_workspace(session, settings, ws), run_id)
+        definition = definitions.get(row.definition)
+        make_known(definition, row.dag_id, definitions, settings.dag_timeout_seconds)  # it may have been cleared away
+        with open_session() as session:
+            runs.resume(session, find_workspace(session, settings, ws), run_id, definition.graph)
+        return read_run(settings, ws, run_id, request)
+
+    return await in_thread(resume_and_read)
 
 
 @router.get(f"{_OF_RUN}/graph", summary="Read the pipeline of a run", dependencies=[requires(READ_RUN, dag_of_run)])

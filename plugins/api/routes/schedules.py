@@ -142,9 +142,7 @@ def list_runs_of_schedule(
     found = runs.list_some(
         session,
         workspace,
-        experiment=None,
-        status=None,
-        schedule_id=schedule.id,
+        wanted=runs.RunFilter(schedule_id=schedule.id),
         limit=limit,
         may_read=lambda dag_id: is_allowed(user, READ_RUN, dag_id),
     )

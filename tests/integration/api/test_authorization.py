@@ -95,6 +95,7 @@ MATRIX = [
     ("GET", "/workspaces/default/runs/none", ALL),
     ("PATCH", "/workspaces/default/runs/none", FROM_USER),
     ("POST", "/workspaces/default/runs/none/cancel", FROM_USER),
+    ("POST", "/workspaces/default/runs/none/resume", FROM_USER),
     ("GET", "/workspaces/default/runs/none/graph", ALL),
     ("GET", "/workspaces/default/runs/none/steps", ALL),
     ("GET", "/workspaces/default/runs/none/explain", ALL),

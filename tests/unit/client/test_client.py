@@ -182,6 +182,7 @@ def test_does_not_repeat_what_may_have_happened() -> None:
     calls: list[Callable[[Client], Any]] = [
         lambda client: client.submit_run("a", "b", {}),
         lambda client: client.cancel_run("a", "b"),
+        lambda client: client.resume_run("a", "b"),
         lambda client: client.upload_file("a", "b", "c", b"x"),
     ]
     for call in calls:

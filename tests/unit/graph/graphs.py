@@ -24,6 +24,7 @@ from airloom.graph.model import (
     PathSource,
     PipelineGraph,
     PythonScriptSettings,
+    Retries,
     Step,
     TabularSource,
 )
@@ -59,6 +60,13 @@ value_parameters = st.sampled_from(sorted(values)).flatmap(
 )
 data_parameters = st.builds(ParameterDef, name=names, type=st.just("datapath"), default=path_sources) | st.builds(
     ParameterDef, name=names, type=st.just("dataset"), default=file_sources | tables
+)
+retries = st.builds(
+    Retries,
+    count=st.integers(1, 100),
+    delay_seconds=st.floats(0, 86400),
+    backoff=st.floats(1, 100),
+    max_delay_seconds=st.floats(0, 86400),
 )
 tokens = st.builds(LiteralValue, value=scalars)
 
@@ -129,6 +137,7 @@ def graphs(draw: st.DrawFn) -> PipelineGraph:
                 reuse=draw(st.sampled_from(["auto", "off", "refresh"])),
                 version=draw(st.none() | texts.filter(bool)),
                 timeout_seconds=draw(st.none() | st.integers(1, 10**6)),
+                retries=draw(st.none() | retries),
             )
         )
         outputs += [(step_id, port) for port in ports]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airloom.graph.canonical import canonical_json, digest_bytes, digest_value
-from airloom.graph.model import DataLocation
+from airloom.graph.model import DataLocation, Retries
+from tests.support.builders import a_step
 from tests.unit.graph.graphs import scalars
 
 scalar_pool = st.sampled_from(
@@ -71,3 +72,24 @@ def test_text_counts_as_it_is_written() -> None:
     """Two ways to write one letter are two texts: a script that compares them sees a difference."""
     assert digest_value("\u00e9") != digest_value("e\u0301")
     assert digest_value("a\r\n") != digest_value("a\n")
+
+
+def test_a_step_without_retries_has_the_digest_that_it_always_had() -> None:
+    """Otherwise every pipeline would be another DAG after an upgrade."""
+    assert "retries" not in a_step("train").model_dump(mode="json")
+    assert "retries" in a_step("train", retries=Retries(count=2)).model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("retries", "pauses"),
+    [
+        (Retries(count=4, delay_seconds=10), [10, 20, 40, 80]),
+        (Retries(count=4, delay_seconds=10, backoff=3, max_delay_seconds=60), [10, 30, 60, 60]),
+        (Retries(count=3, delay_seconds=5, backoff=1), [5, 5, 5]),
+        (Retries(count=2, delay_seconds=0), [0, 0]),
+        (Retries(count=2, delay_seconds=100, max_delay_seconds=7), [7, 7]),
+        (Retries(count=100, delay_seconds=1, backoff=100), [1, 100, 600] + [600] * 97),
+    ],
+)
+def test_pauses_between_retries(retries: Retries, pauses: list[float]) -> None:
+    assert [retries.delay(failures) for failures in range(1, retries.count + 1)] == pauses

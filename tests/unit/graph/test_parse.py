@@ -65,8 +65,8 @@ def test_a_missing_field_is_located_by_step_and_port() -> None:
 
 def test_an_unknown_field() -> None:
     document = a_document()
-    document["steps"][0]["retries"] = 3
-    assert message_of(document) == "The graph is malformed: step 'prep': 'retries' is not a known field."
+    document["steps"][0]["tries"] = 3
+    assert message_of(document) == "The graph is malformed: step 'prep': 'tries' is not a known field."
 
 
 def test_an_unknown_kind_gets_a_suggestion() -> None:

@@ -24,6 +24,7 @@ from airloom.graph.model import (
     PathSource,
     PipelineGraph,
     PythonScriptSettings,
+    Retries,
     Step,
     TabularSource,
 )
@@ -245,6 +246,20 @@ class TestValues:
             variables={"OMP_NUM_THREADS": "2"},
         )
         assert codes_of(a_step("s", settings=settings(environment=environment))) == []
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"count": 0},
+            {"count": 101},
+            {"delay_seconds": -1},
+            {"delay_seconds": float("nan")},
+            {"backoff": 0.5},
+            {"max_delay_seconds": float("inf")},
+        ],
+    )
+    def test_retries_out_of_bounds(self, wrong: dict[str, float]) -> None:
+        assert codes_of(a_step("s", retries=Retries(**{"count": 1, **wrong}))) == ["BadValue"]
 
     def test_a_timeout_below_one_second(self) -> None:
         assert codes_of(a_step("s", timeout_seconds=0)) == ["BadValue"]

@@ -26,7 +26,7 @@ from airloom.graph.model import (
     PythonScriptSettings,
 )
 from airloom.graph.validate import validate_graph
-from airloom.graph.yaml import RunConfig, read_pipeline, write_pipeline
+from airloom.graph.yaml import RunConfig, Schedule, read_file, read_pipeline, read_schedule_file, write_pipeline
 from tests.unit.graph.graphs import graphs
 
 
@@ -209,12 +209,14 @@ STEP = "type: PythonScriptStep, script_name: a.py"
         (f"pipeline:\n  steps:\n    a: {{{STEP}, allow_reuse: maybe}}", 3, "must be true or false, not 'maybe'"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, timeout_seconds: 0}}", 3, "must be above 0"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, timeout_seconds: 1h}}", 3, "must be a whole number"),
+        (f"pipeline:\n  steps:\n    a: {{{STEP}, retries: some}}", 3, "retries of Step 'a' must be a whole number"),
+        (f"pipeline:\n  steps:\n    a: {{{STEP}, retries: 1, retry_backoff: x}}", 3, "retry_backoff .* be a number"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, reuse: never}}", 3, "cannot be 'never'"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, run_after: [b]}}", 3, "runs after 'b', but there is no such step"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, source_directory: gone}}", 3, "'gone' does not exist. Check it"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, runconfig: no.yml}}", 3, "There is no file no.yml"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, runconfig: x, environment: {{}}}}", 3, "both 'runconfig' and"),
-        (f"pipeline:\n  steps:\n    a: {{{STEP}, runconfig_parameters: {{NodeCount: 1}}}}", 3, "one process here"),
+        (f"pipeline:\n  steps:\n    a: {{{STEP}, runconfig_parameters: {{NodeCount: 2}}}}", 3, "one process here"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, inputs: {{i: {{}}}}}}", 3, "input 'i' of Step 'a' has no source"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, inputs: {{i: {{source: x}}}}}}", 3, "source 'x' .* is not known"),
         (f"pipeline:\n  steps:\n    a: {{{STEP}, arguments: [input:x]}}", 3, "no such input"),
@@ -263,3 +265,84 @@ def test_a_file_that_contains_itself(tmp_path: Path) -> None:
 def test_a_file_nested_too_deeply(tmp_path: Path) -> None:
     with pytest.raises(InvalidGraph, match="nested too deeply"):
         read(tmp_path, "[" * 10_000)
+
+
+def test_counts_of_processes_may_be_one(tmp_path: Path) -> None:
+    counted = (
+        "pipeline:\n  parameters: {n: {type: int, default: %d}}\n  steps:\n    a: {%s, runconfig_parameters: {%s}}"
+    )
+    assert len(read(tmp_path, counted % (1, STEP, "NodeCount: {source: n}, MpiProcessCountPerNode: 1")).steps) == 1
+    with pytest.raises(InvalidGraph, match=r"pipeline.yml:4: Step 'a' asks for NodeCount = 4 .* one process here"):
+        read(tmp_path, counted % (4, STEP, "NodeCount: {source: n}"))
+
+
+class TestSchedules:
+    FILE = "pipeline:\n  steps:\n    a: {type: PythonScriptStep, script_name: a.py}\n"
+
+    def schedule(self, folder: Path, text: str) -> Schedule | None:
+        (folder / "pipeline.yml").write_text(f"{self.FILE}schedule:\n{text}")
+        return read_file(folder / "pipeline.yml", Context()).schedule
+
+    def test_beside_a_pipeline(self, tmp_path: Path) -> None:
+        found = self.schedule(
+            tmp_path,
+            "  recurrence: {frequency: Week, interval: 2, week_days: [Monday], hours: [6], time_zone: UTC}\n"
+            "  pipeline_parameters: {n: 1, day: '@utcNow()', raw: {datastore: d, path_on_datastore: p}}\n"
+            "  continue_on_step_failure: true\n",
+        )
+        assert found == Schedule(
+            recurrence={"frequency": "Week", "interval": 2, "week_days": ["Monday"], "hours": [6], "time_zone": "UTC"},
+            line=5,
+            pipeline_parameters={
+                "n": 1,
+                "day": "@utcNow()",
+                "raw": {"kind": "path", "location": {"datastore": "d", "path": "p"}},
+            },
+            continue_on_step_failure=True,
+        )
+        assert read_file(tmp_path / "pipeline.yml", Context()).name == ""
+
+    @pytest.mark.parametrize(
+        ("text", "complaint"),
+        [
+            ("  description: x", ":5: The schedule has no recurrence"),
+            ("  recurrence: {frequency: Day, intervall: 1}", ":5: .* unknown key 'intervall'. Did you mean 'interval'"),
+            (
+                "  recurrence: {frequency: Day, interval: often}",
+                ":5: interval of the recurrence must be a whole number",
+            ),
+            ("  recurrence: {frequency: Day, hours: 6}", ":5: hours of the recurrence must be a list"),
+            ("  datastore_name: x", ":5: .* cannot have 'datastore_name'. Publish the pipeline"),
+            ("  recurence: {}", "Did you mean 'recurrence'"),
+        ],
+    )
+    def test_what_is_wrong(self, tmp_path: Path, text: str, complaint: str) -> None:
+        with pytest.raises(InvalidGraph, match=complaint):
+            self.schedule(tmp_path, text)
+
+    def test_the_file_of_v1(self, tmp_path: Path) -> None:
+        (tmp_path / "schedule.yml").write_text(
+            "Schedule:\n  description: nightly\n  pipeline_parameters: {a: one}\n  wait_for_provisioning: true\n"
+            "  wait_timeout: 60\n  datastore_name: workspaceblobstore\n  polling_interval: 5\n"
+            "  data_path_parameter_name: raw\n  continue_on_step_failure:\n  path_on_datastore: in\n"
+            "  recurrence: {frequency: Day, interval: 1, start_time: 2026-07-01T06:30:00, time_of_day: 06:30}\n"
+        )
+        assert read_schedule_file(tmp_path / "schedule.yml") == {
+            "description": "nightly",
+            "pipeline_parameters": {"a": "one"},
+            "wait_for_provisioning": True,
+            "wait_timeout": 60,
+            "datastore_name": "workspaceblobstore",
+            "polling_interval": 5.0,
+            "data_path_parameter_name": "raw",
+            "path_on_datastore": "in",
+            "recurrence": {
+                "frequency": "Day",
+                "interval": 1,
+                "start_time": "2026-07-01T06:30:00",
+                "time_of_day": "06:30",
+            },
+        }
+        with pytest.raises(InvalidGraph, match="The file has no key 'Schedule'"):
+            (tmp_path / "schedule.yml").write_text("schedule: {}")
+            read_schedule_file(tmp_path / "schedule.yml")

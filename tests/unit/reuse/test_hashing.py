@@ -11,6 +11,7 @@ from airloom.graph.model import (
     LiteralValue,
     OutputPort,
     ParameterValue,
+    Retries,
     Step,
 )
 from airloom.reuse.hashing import StepKey, step_key
@@ -55,6 +56,7 @@ DOES_NOT_COUNT = {
     "label": {"name": "another name"},
     "id": {"id": "train-2"},
     "timeout": {"timeout_seconds": 60},
+    "retries": {"retries": Retries(count=3)},
     "order of steps": {"run_after": ("clean",)},
 }
 

@@ -26,6 +26,7 @@ DOES_NOT_COUNT = {
     "allow_reuse",
     "reuse",
     "timeout_seconds",
+    "retries",
     "inputs.overwrite",
     "outputs.overwrite",
     "outputs.pipeline_output_name",

@@ -22,7 +22,17 @@ from airloom.graph.validate import check_parameters, raise_problems, validate_gr
 from airloom.storage.tree import TreeManifest
 from tests.unit.sdk_core.server import API, NOW, Handler, State, answer, check
 
-SUBMITTED = {"graph", "parameters", "tags", "properties", "description", "reuse", "regenerate_outputs", "display_name"}
+SUBMITTED = {
+    "graph",
+    "parameters",
+    "tags",
+    "properties",
+    "description",
+    "reuse",
+    "regenerate_outputs",
+    "display_name",
+    "continue_on_step_failure",
+}
 
 
 class Outage(AirloomError):

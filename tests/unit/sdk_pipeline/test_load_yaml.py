@@ -48,7 +48,7 @@ def test_a_file_is_a_pipeline(ws: Workspace, state: PipelineState, file: Path) -
     assert step.timeout_seconds == 30
     assert pipeline.validate() == []
     pipeline.submit("tests", continue_on_step_failure=True)
-    assert state.submitted[0]["graph"]["continue_on_step_failure"] is True
+    assert state.submitted[0]["continue_on_step_failure"] is True
     assert step.settings.snapshot in state.snapshots
 
 

@@ -12,7 +12,7 @@ from airloom.core import RunConfiguration
 from airloom.core._compat import IgnoredArgumentWarning
 from airloom.core.conda_dependencies import CondaDependencies
 from airloom.exceptions import SnapshotException, UserErrorException
-from airloom.graph.model import InputPath, LiteralValue, OutputPath, ParameterValue
+from airloom.graph.model import InputPath, LiteralValue, OutputPath, ParameterValue, Retries
 from airloom.pipeline.core import PipelineParameter
 from airloom.pipeline.steps import PythonScriptStep
 from tests.unit.sdk_pipeline.builders import Named, a_pipeline, a_reference, a_step, built, data, graph_of, write
@@ -249,3 +249,14 @@ class TestReuse:
     def test_time_limits_are_whole_seconds(self, seconds: Any) -> None:
         with pytest.raises(UserErrorException, match="must be a whole number above 0"):
             a_step(timeout_seconds=seconds)
+
+    def test_retries(self) -> None:
+        assert built(a_step()).retries is None
+        assert built(a_step(retries=3)).retries == Retries(count=3)
+        step = built(a_step(retries=2, retry_delay_seconds=1, retry_backoff=3, retry_max_delay_seconds=5))
+        assert step.retries == Retries(count=2, delay_seconds=1, backoff=3, max_delay_seconds=5)
+
+    @pytest.mark.parametrize("wrong", [{"retries": -1}, {"retries": True}, {"retries": 1, "retry_delay_seconds": "9"}])
+    def test_retries_that_are_no_numbers(self, wrong: dict[str, Any]) -> None:
+        with pytest.raises(UserErrorException, match=f"{list(wrong)[-1]} of step 'train.py' must be a"):
+            a_step(**wrong)

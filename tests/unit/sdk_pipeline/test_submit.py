@@ -144,9 +144,12 @@ class TestOptions:
         with pytest.raises(UserErrorException, match=r"does not know the argument\(s\) regenerate_output"):
             pipeline.submit("tests", regenerate_output=True)
 
-    def test_going_on_after_a_failure_is_part_of_the_graph(self, pipeline: Pipeline, state: PipelineState) -> None:
+    def test_going_on_after_a_failure_belongs_to_the_run(self, pipeline: Pipeline, state: PipelineState) -> None:
+        """So that runs which differ in it are runs of one DAG."""
         pipeline.submit("tests", continue_on_step_failure=True, display_name="nightly")
-        assert state.submitted[0]["graph"]["continue_on_step_failure"] is True
+        pipeline.submit("tests")
+        assert [body["continue_on_step_failure"] for body in state.submitted] == [True, None]
+        assert state.submitted[0]["graph"] == state.submitted[1]["graph"]
         assert state.submitted[0]["display_name"] == "nightly"
 
     @pytest.mark.parametrize(
