@@ -78,8 +78,10 @@ def list_some(
     session: Session,
     workspace: WorkspaceRow,
     *,
-    experiment: str | None,
-    status: RunStatus | None,
+    experiment: str | None = None,
+    status: RunStatus | None = None,
+    pipeline_id: str | None = None,
+    schedule_id: str | None = None,
     limit: int,
     may_read: Callable[[str], bool],
 ) -> list[RunView]:
@@ -90,6 +92,10 @@ def list_some(
         query = query.where(RunRow.experiment.has(ExperimentRow.name == experiment))
     if status is not None:
         query = _of_status(query, status)
+    if pipeline_id is not None:
+        query = query.where(RunRow.pipeline_id == pipeline_id)
+    if schedule_id is not None:
+        query = query.where(RunRow.schedule_id == schedule_id)
     return _with_errors(session, list(islice(_readable(session, query, may_read), limit)))
 
 
