@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Depends, Query, Response
 from fastapi.responses import PlainTextResponse
+from pydantic import BeforeValidator
 
 from airloom.errors import NotFound
 from airloom.plugins import run_states, runs, step_files
@@ -29,6 +30,10 @@ _ALL, _ONE, _LOG = "/Graph/AllNodes", "/Graph/Node", "/Graph/Shareable"
 _MAY_READ = [requires(READ_RUN, dag_of_run)]
 _MAY_READ_LOGS = [requires(READ_LOGS, dag_of_run)]
 _STREAM = {"STDOUT": "stdout", "STDERR": "stderr", "JobLog": "job"}
+Log = Annotated[
+    Literal["STDOUT", "STDERR", "JobLog"],
+    BeforeValidator(lambda given: next((name for name in _STREAM if name.lower() == str(given).lower()), given)),
+]
 
 
 class Steps:
@@ -105,7 +110,7 @@ def get_pipeline_output(name: str, steps: StepsDep) -> entities.NodeOutput:
 
 @router.post(f"{_LOG}/{{log}}", summary="Log of a step", response_class=PlainTextResponse, dependencies=_MAY_READ_LOGS)
 def get_log(
-    log: Literal["STDOUT", "STDERR", "JobLog"],
+    log: Log,
     steps: StepsDep,
     path: Path,
     storage: StoreDep,
