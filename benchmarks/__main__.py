@@ -20,7 +20,18 @@ from typing import Any
 
 from benchmarks.figures import Figure, markdown
 
-NAMES = ("chain", "unchanged", "peers_chain", "plan", "submit", "many_pipelines", "sources", "digests", "memory")
+NAMES = (
+    "chain",
+    "unchanged",
+    "peers_chain",
+    "plan",
+    "submit",
+    "published",
+    "many_pipelines",
+    "sources",
+    "digests",
+    "memory",
+)
 """The modules to measure with, in the order of the table; each has `measure() -> Iterator[Figure]`."""
 
 _RESULTS = Path(__file__).parents[1] / ".cache" / "benchmarks"

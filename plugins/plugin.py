@@ -32,10 +32,15 @@ class AirloomPlugin(AirflowPlugin):
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]  # read once, on the instance
-        """The REST API; built when the api-server asks for it, which other processes never do."""
+        """The REST APIs; built when the api-server asks for them, which other processes never do."""
         from airloom.plugins.api.app import URL_PREFIX, create_app
+        from airloom.plugins.wire.addresses import URL_PREFIX as WIRE_PREFIX
+        from airloom.plugins.wire.app import create_app as create_wire_app
 
-        return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "Airloom"}]
+        return [
+            {"app": create_app(), "url_prefix": URL_PREFIX, "name": "Airloom"},
+            {"app": create_wire_app(), "url_prefix": WIRE_PREFIX, "name": "Airloom, as Azure ML v1"},
+        ]
 
     @cached_property
     def operator_extra_links(self) -> list[Any]:  # type: ignore[override]  # as above

@@ -9,6 +9,8 @@ from airloom.plugins.run_states import StepView
 from airloom.storage.workspace import WorkspaceStore
 
 LOG_PIECE = 1024 * 1024
+LONGEST_LOG = 2**62
+"""No file is longer, and files cannot be asked for what lies behind it."""
 
 Attempt = tuple[str, str, str]
 """Run id, step id and attempt: where files lie."""

@@ -19,6 +19,7 @@ from airloom.plugins import workspaces as workspaces_of_deployment
 from airloom.plugins.airflow_gateway import AIRFLOW_VERSION, READ
 from airloom.plugins.api import schemas
 from airloom.plugins.api.auth import requires
+from airloom.plugins.api.document import describe
 from airloom.plugins.api.errors import add_error_handlers
 from airloom.plugins.api.routes import (
     computes,
@@ -106,7 +107,7 @@ def create_app() -> FastAPI:
     @app.get("/openapi.json", include_in_schema=False)
     def openapi(_: None = requires(READ)) -> dict[str, Any]:
         """The description of this API in the OpenAPI format."""
-        return app.openapi()
+        return describe(app)
 
     app.include_router(_server)
     for resource in RESOURCES:

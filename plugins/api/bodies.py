@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.types import Message, Receive
 
+from airloom.plugins.api.texts import check_json, check_texts, parse_json
 from airloom.plugins.settings import MIB, load_settings
 
 Result = TypeVar("Result")
@@ -41,6 +42,16 @@ def limited_receive(receive: Receive, limit: int, option: str) -> Receive:
     return counted
 
 
+class CheckedRequest(Request):
+    """A request whose JSON holds only what can be stored; anything else is refused here, before it is looked at."""
+
+    async def json(self) -> Any:
+        """The body, which FastAPI asks for at most once."""
+        value = parse_json(await self.body())
+        check_json(value)
+        return value
+
+
 def limited_route(option: str) -> type[APIRoute]:
     """A class of routes whose bodies may have as many MiB as the setting `option` says."""
 
@@ -53,7 +64,8 @@ def limited_route(option: str) -> type[APIRoute]:
             async def limited(request: Request) -> Response:
                 limit = getattr(load_settings(), option) * MIB
                 _check_announced(request, limit, option)
-                return await handle(Request(request.scope, limited_receive(request.receive, limit, option)))
+                check_texts([*request.path_params.values(), *request.query_params.values()])
+                return await handle(CheckedRequest(request.scope, limited_receive(request.receive, limit, option)))
 
             return limited
 

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
@@ -21,19 +22,40 @@ from airloom.plugins.api.app import URL_PREFIX, create_app
 from airloom.plugins.api.auth import Guard
 from airloom.plugins.api.errors import CODE_OF_STATUS, STATUS_OF
 from airloom.plugins.settings import Settings
+from airloom.plugins.wire import bodies, entities
+from airloom.plugins.wire.addresses import WORKSPACE
+from airloom.plugins.wire.app import create_app as create_wire_app
 
 
 def main() -> None:
     """Write all facts into the file that the argument names; Airflow itself prints to standard output."""
     facts = {
         "routes": [route for each in create_app().routes if isinstance(each, APIRoute) for route in _routes(each)],
-        "models": {model.__name__: _fields(model) for model in _models()},
+        "models": {
+            model.__name__: _fields(model)
+            for module in (schemas, schedule_schemas)
+            for model in _models(module, schemas.Body)
+        },
+        "wire_routes": list(_wire_routes()),
+        "wire_models": {
+            model.__name__: _wire_fields(model)
+            for module in (bodies, entities)
+            for model in _models(module, bodies.Wire, bodies.Asked)
+        },
         "codes": sorted({kind.code for kind in STATUS_OF}),
         "status_codes": sorted(CODE_OF_STATUS.values()),
         "settings": [field.name for field in dataclasses.fields(Settings)],
         "operators": {kind.__name__: _own_arguments(kind) for kind in (PythonScriptOperator, SkipIfUnchangedSensor)},
     }
     Path(sys.argv[1]).write_text(json.dumps(facts))
+
+
+def _wire_routes() -> Iterator[dict[str, str]]:
+    """Those below a workspace, by their paths there."""
+    for each in create_wire_app().routes:
+        if isinstance(each, APIRoute) and each.path.startswith(WORKSPACE):
+            for route in _routes(each):
+                yield {**route, "path": route["path"].removeprefix(f"{URL_PREFIX}{WORKSPACE}/")}
 
 
 def _routes(route: APIRoute) -> Iterator[dict[str, str]]:
@@ -64,13 +86,19 @@ def _in_words(guard: Guard) -> str:
     return f"{guard.right.method} {guard.right.resource}{entity}{narrowed}"
 
 
-def _models() -> Iterator[type[BaseModel]]:
-    for module in (schemas, schedule_schemas):
-        for model in vars(module).values():
-            own = inspect.isclass(model) and issubclass(model, BaseModel) and model.__module__ == module.__name__
-            if own and model is not schemas.Body:
-                yield model
-    yield from (Explanation, OutputRef)
+def _models(module: ModuleType, *bases: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for model in vars(module).values():
+        own = inspect.isclass(model) and issubclass(model, BaseModel) and model.__module__ == module.__name__
+        if own and model not in bases:
+            yield model
+    if module is schemas:
+        yield from (Explanation, OutputRef)
+
+
+def _wire_fields(model: type[BaseModel]) -> list[str]:
+    """The names in JSON, without those that every entity has."""
+    common = entities.Entity.model_fields if entities.Entity in model.__bases__ else {}
+    return [str(field.alias) for name, field in model.model_fields.items() if name not in common]
 
 
 def _fields(model: type[BaseModel]) -> list[str]:

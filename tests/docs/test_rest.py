@@ -9,6 +9,7 @@ from tests.docs.support import codes, rows, section
 
 PAGE = "docs/rest.md"
 NO_STATUS = "200"
+WIRE = "In the shape of Azure ML"
 
 
 def test_every_route_is_there_with_its_right_and_status(facts: dict[str, Any]) -> None:
@@ -23,6 +24,17 @@ def test_every_route_is_there_with_its_right_and_status(facts: dict[str, Any]) -
 def test_every_body_and_answer_is_there_with_its_fields(facts: dict[str, Any]) -> None:
     tables = rows(section(PAGE, "Bodies")) + rows(section(PAGE, "Answers"))
     assert {codes(name)[0]: codes(fields) for name, fields in tables} == facts["models"]
+
+
+def test_routes_in_the_shape_of_azure_ml(facts: dict[str, Any]) -> None:
+    routes = {(each["method"], each["path"], each["right"]) for each in facts["wire_routes"]}
+    found = {(row[0], row[1].strip("`"), row[2]) for row in rows(section(PAGE, WIRE)) if len(row) > 3}
+    assert found == routes
+
+
+def test_bodies_and_answers_in_the_shape_of_azure_ml(facts: dict[str, Any]) -> None:
+    tables = [row for row in rows(section(PAGE, WIRE)) if len(row) == 2 and codes(row[0])]
+    assert {codes(name)[0]: codes(fields) for name, fields in tables} == facts["wire_models"]
 
 
 def test_names_of_bodies_in_the_routes_are_those_of_the_tables(facts: dict[str, Any]) -> None:

@@ -18,8 +18,10 @@ class AirflowApi:
     def __init__(self, server: RunningServer) -> None:
         (password,) = json.loads((server.home / "airflow" / "passwords.json").read_text()).values()
         self._http = httpx.Client(base_url=server.url, timeout=30)
-        token = self._http.post("/auth/token", json={"username": "admin", "password": password}).json()["access_token"]
-        self._http.headers["Authorization"] = f"Bearer {token}"
+        self.url = server.url
+        answer = self._http.post("/auth/token", json={"username": "admin", "password": password})
+        self.token = str(answer.json()["access_token"])
+        self._http.headers["Authorization"] = f"Bearer {self.token}"
 
     def __enter__(self) -> AirflowApi:
         return self

@@ -66,7 +66,7 @@ def get_log(
     stream: Literal["stdout", "stderr", "job"],
     attempt: AttemptDep,
     storage: StoreDep,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=step_files.LONGEST_LOG)] = 0,
 ) -> Response:
     """The log from a byte offset on; go on from the header X-Next-Offset. A reused step shows its origin's log."""
     data, following = step_files.read_log(storage, attempt, stream, offset)

@@ -119,9 +119,9 @@ def expected_dag_id(server: ApiServer, experiment: str) -> str:
     )
 
 
-def client_upload(client: Client) -> None:
-    list(client.upload_blobs(WORKSPACE, [(digest_bytes(SCRIPT), SCRIPT)]))
-    client.put_snapshot(WORKSPACE, manifest().digest, manifest().model_dump(mode="json"))
+def client_upload(client: Client, workspace: str = WORKSPACE) -> None:
+    list(client.upload_blobs(workspace, [(digest_bytes(SCRIPT), SCRIPT)]))
+    client.put_snapshot(workspace, manifest().digest, manifest().model_dump(mode="json"))
 
 
 def explanation(step_id: str, reason: Reason, **fields: Any) -> Explanation:
