@@ -59,7 +59,7 @@ class PublishedCalls(Calls):
     def list_endpoints(
         self, workspace: str, *, active_only: bool = True, name: str | None = None, limit: int = MOST
     ) -> list[JsonObject]:
-        """The endpoints, the newest first; with a name, the one that has it."""
+        """The endpoints, by name; with a name, the one that has it."""
         path = path_to("workspaces", workspace, "endpoints")
         return self._list("endpoints", path, active_only=active_only, name=name, limit=limit)
 

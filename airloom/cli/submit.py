@@ -78,7 +78,7 @@ def _submit(target: Target, file: Path, experiment: str, values: dict[str, str],
     with redirect_stdout(sys.stderr):
         workspace = Workspace._opened(target.connection, None, target.workspace)
         pipeline = Pipeline.load_yaml(workspace, str(file))
-        parameters = _typed(values, pipeline.graph) if values else {}
+        parameters = _typed(values, pipeline.graph.definition) if values else {}
         run = Experiment(workspace, experiment).submit(pipeline, pipeline_parameters=parameters, reuse=reuse.value)
     return target.client.get_run(target.workspace, run.id)
 

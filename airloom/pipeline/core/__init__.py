@@ -11,6 +11,9 @@ from airloom.pipeline.core.graph import (
     PortDataReference,
 )
 from airloom.pipeline.core.pipeline import Pipeline
+from airloom.pipeline.core.pipeline_draft import PipelineDraft
+from airloom.pipeline.core.pipeline_endpoint import PipelineEndpoint
+from airloom.pipeline.core.published_pipeline import PublishedPipeline
 from airloom.pipeline.core.run import PipelineRun, StepRun, StepRunOutput
 
 __all__ = [
@@ -19,10 +22,13 @@ __all__ = [
     "Pipeline",
     "PipelineData",
     "PipelineDataset",
+    "PipelineDraft",
+    "PipelineEndpoint",
     "PipelineParameter",
     "PipelineRun",
     "PipelineStep",
     "PortDataReference",
+    "PublishedPipeline",
     "StepRun",
     "StepRunOutput",
     "StepSequence",

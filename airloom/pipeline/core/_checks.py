@@ -36,3 +36,14 @@ def datastore_name(datastore: object, what: str) -> str | None:
             f"The datastore of {what} must be a Datastore or its name, not {type(datastore).__name__}."
         )
     return name
+
+
+class _Anything(frozenset[str]):
+    """Holds every name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+ANY = _Anything()
+"""In place of the names of datastores and compute targets, where only the server knows them."""
