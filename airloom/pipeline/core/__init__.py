@@ -15,6 +15,7 @@ from airloom.pipeline.core.pipeline_draft import PipelineDraft
 from airloom.pipeline.core.pipeline_endpoint import PipelineEndpoint
 from airloom.pipeline.core.published_pipeline import PublishedPipeline
 from airloom.pipeline.core.run import PipelineRun, StepRun, StepRunOutput
+from airloom.pipeline.core.schedule import Schedule, ScheduleRecurrence, TimeZone
 
 __all__ = [
     "InputPortBinding",
@@ -29,7 +30,10 @@ __all__ = [
     "PipelineStep",
     "PortDataReference",
     "PublishedPipeline",
+    "Schedule",
+    "ScheduleRecurrence",
     "StepRun",
     "StepRunOutput",
     "StepSequence",
+    "TimeZone",
 ]

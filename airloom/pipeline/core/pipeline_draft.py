@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airloom.core._compat import unknown_keywords
 from airloom.core.experiment import Experiment
 from airloom.exceptions import UserErrorException
 from airloom.graph.parse import parse_graph
@@ -43,11 +42,9 @@ class PipelineDraft:
         parent_step_run_ids: Sequence[str] | None = None,
         parent_pipeline_draft_id: str | None = None,
         last_submitted_pipeline_run_id: str | None = None,
-        **kwargs: Any,
     ) -> None:
-        unknown_keywords("PipelineDraft", kwargs)
         self._workspace = workspace
-        self._document: dict[str, Any] = kwargs.get("_document") or {
+        self._document: dict[str, Any] = {
             "id": id,
             "name": name,
             "description": description,
@@ -62,7 +59,9 @@ class PipelineDraft:
 
     @staticmethod
     def _of(workspace: Workspace, document: dict[str, Any]) -> PipelineDraft:
-        return PipelineDraft(workspace, document["id"], _document=document)
+        draft = PipelineDraft.__new__(PipelineDraft)
+        draft._workspace, draft._document = workspace, document
+        return draft
 
     # --- making and finding them -----------------------------------------------------------------------------------
 

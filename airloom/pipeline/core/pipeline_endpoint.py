@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airloom.core._compat import unknown_keywords
 from airloom.core.experiment import Experiment
 from airloom.exceptions import AlreadyExistsException, NotFoundException, UserErrorException
 from airloom.graph.suggest import did_you_mean
@@ -77,12 +76,10 @@ class PipelineEndpoint:
         default_version: str,
         endpoint: str,
         pipeline_version_list: Sequence[PipelineIdVersion],
-        **kwargs: Any,
     ) -> None:
-        unknown_keywords("PipelineEndpoint", kwargs)
         self._workspace = workspace
         versions = [{"version": each.version, "pipeline_id": each.pipeline_id} for each in pipeline_version_list]
-        self._document: dict[str, Any] = kwargs.get("_document") or {
+        self._document: dict[str, Any] = {
             "id": id,
             "name": name,
             "description": description,
@@ -94,17 +91,9 @@ class PipelineEndpoint:
 
     @staticmethod
     def _of(workspace: Workspace, document: dict[str, Any]) -> PipelineEndpoint:
-        return PipelineEndpoint(
-            workspace,
-            document["id"],
-            document["name"],
-            document["description"],
-            document["status"],
-            document["default_version"],
-            document["endpoint"],
-            [PipelineIdVersion(each["version"], each["pipeline_id"]) for each in document["versions"]],
-            _document=document,
-        )
+        endpoint = PipelineEndpoint.__new__(PipelineEndpoint)
+        endpoint._workspace, endpoint._document = workspace, document
+        return endpoint
 
     # --- making and finding them -----------------------------------------------------------------------------------
 

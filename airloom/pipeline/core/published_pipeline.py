@@ -46,7 +46,7 @@ class PublishedPipeline:
     ) -> None:
         unknown_keywords("PublishedPipeline", kwargs)
         self._workspace = workspace
-        self._document: dict[str, Any] = kwargs.get("_document") or {
+        self._document: dict[str, Any] = {
             "id": published_pipeline_id,
             "name": name,
             "graph_digest": graph_id,
@@ -60,19 +60,9 @@ class PublishedPipeline:
 
     @staticmethod
     def _of(workspace: Workspace, document: dict[str, Any]) -> PublishedPipeline:
-        return PublishedPipeline(
-            document["name"],
-            document["graph_digest"],
-            document["description"],
-            document["version"],
-            document["id"],
-            document["status"],
-            document["endpoint"],
-            document["total_steps"],
-            workspace,
-            document["continue_on_step_failure"],
-            _document=document,
-        )
+        pipeline = PublishedPipeline.__new__(PublishedPipeline)
+        pipeline._workspace, pipeline._document = workspace, document
+        return pipeline
 
     # --- finding them ----------------------------------------------------------------------------------------------
 

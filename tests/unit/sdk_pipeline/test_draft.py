@@ -116,5 +116,3 @@ def test_made_by_hand_as_v1_allows(ws: Workspace) -> None:
     made = PipelineDraft(ws, "id", "n", parent_pipeline_id="p", last_submitted_pipeline_run_id="r")
     assert (made.id, made.name, made.description, made.tags) == ("id", "n", "", {})
     assert (made.parent_pipeline_id, made.last_submitted_pipeline_run_id) == ("p", "r")
-    with pytest.raises(UserErrorException, match="does not know"):
-        PipelineDraft(ws, "id", nonsense=1)
