@@ -31,6 +31,7 @@ API = "/airloom/api/v1"
 # The server itself waits up to a minute for Airflow to take a pipeline in.
 TIMEOUTS = {"connect": 10.0, "read": 180.0, "write": 60.0, "pool": 60.0}
 RETRY_DELAYS = (0.2, 1.0)
+IDEMPOTENCY_KEY = "Idempotency-Key"
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 RENEW_BEFORE_SECONDS = 60
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -156,11 +157,19 @@ class Transport:
                 self._http.close()
             self._http = None
 
-    def json(self, method: str, path: str, *, body: Any = None, params: dict[str, Any] | None = None) -> Any:
+    def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
         """Send JSON and return the JSON answered; None for an empty answer."""
-        headers = {"content-type": "application/json"} if body is not None else {}
+        sent = {**(headers or {}), **({"content-type": "application/json"} if body is not None else {})}
         content = [json.dumps(body, allow_nan=False).encode()] if body is not None else []
-        with self.open(method, path, params=params, headers=headers, body=lambda: content) as response:
+        with self.open(method, path, params=params, headers=sent, body=lambda: content) as response:
             return self.decode(response)
 
     def decode(self, response: httpx.Response) -> Any:
@@ -183,10 +192,12 @@ class Transport:
         """A response whose body has not been read yet. Whatever fails becomes an exception of the SDK.
 
         With `replayable` False the body can be made only once, so the request is never sent again; with `idempotent`
-        False (like any POST) it is not sent again after a lost connection, since it may have had its effect.
+        False (like any POST without an idempotency key) it is not sent again after a lost connection, since it may
+        have had its effect.
         """
         given = {name: value for name, value in (params or {}).items() if value is not None}
-        retries = iter(RETRY_DELAYS if idempotent and replayable and method in IDEMPOTENT else ())
+        harmless = method in IDEMPOTENT or IDEMPOTENCY_KEY in (headers or {})
+        retries = iter(RETRY_DELAYS if idempotent and replayable and harmless else ())
 
         def send(token: str) -> httpx.Response:
             signed = {**(headers or {}), "authorization": f"Bearer {token}"}

@@ -10,11 +10,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 from urllib.parse import quote
 
+from airloom._calls import BLOCK, JsonObject, path_to
+from airloom._published_calls import MOST, PublishedCalls
 from airloom._transport import (
-    API,
     Credentials,
     NoCredentials,
     PasswordCredentials,
@@ -34,10 +35,8 @@ __all__ = [
     "find_credentials",
 ]
 
-JsonObject = dict[str, Any]
 OnProgress = Callable[[JsonObject], None]
 """Takes how far long work is: phase, done, and total or None."""
-BLOCK = 1024 * 1024
 FRAMES_PER_REQUEST = 500
 BYTES_PER_REQUEST = 64 * BLOCK
 
@@ -49,7 +48,7 @@ class Readable(Protocol):
         """The next bytes; none at the end."""
 
 
-class Client:
+class Client(PublishedCalls):
     """Talks to one Airloom server. Safe for many threads; nothing is sent before the first call."""
 
     def __init__(self, endpoint: str, credentials: Credentials | None = None) -> None:
@@ -74,7 +73,7 @@ class Client:
 
     def health(self) -> JsonObject:
         """Versions of Airloom and Airflow on the server."""
-        return self._object("GET", _path("health"))
+        return self._object("GET", path_to("health"))
 
     def openapi(self) -> JsonObject:
         """The description of the REST API."""
@@ -84,50 +83,50 @@ class Client:
 
     def list_workspaces(self) -> list[JsonObject]:
         """All workspaces, by name."""
-        return self._list("workspaces", _path("workspaces"))
+        return self._list("workspaces", path_to("workspaces"))
 
     def create_workspace(self, body: JsonObject) -> JsonObject:
         """Create a workspace: name, exist_ok, friendly_name, description, tags."""
-        return self._object("POST", _path("workspaces"), body)
+        return self._object("POST", path_to("workspaces"), body)
 
     def get_workspace(self, workspace: str) -> JsonObject:
         """One workspace."""
-        return self._object("GET", _path("workspaces", workspace))
+        return self._object("GET", path_to("workspaces", workspace))
 
     def delete_workspace(self, workspace: str) -> None:
         """Forget a workspace; its files in the store stay."""
-        self._transport.json("DELETE", _path("workspaces", workspace))
+        self._transport.json("DELETE", path_to("workspaces", workspace))
 
     def set_default_datastore(self, workspace: str, name: str) -> JsonObject:
         """Make a datastore the default; returns the workspace."""
-        return self._object("PUT", _path("workspaces", workspace, "default_datastore"), {"name": name})
+        return self._object("PUT", path_to("workspaces", workspace, "default_datastore"), {"name": name})
 
     # --- datastores and files ---------------------------------------------------------------------------------
 
     def list_datastores(self, workspace: str) -> list[JsonObject]:
         """The datastores of a workspace, by name."""
-        return self._list("datastores", _path("workspaces", workspace, "datastores"))
+        return self._list("datastores", path_to("workspaces", workspace, "datastores"))
 
     def create_datastore(self, workspace: str, body: JsonObject) -> JsonObject:
         """Register a datastore: name, type, root, description, tags, overwrite."""
-        return self._object("POST", _path("workspaces", workspace, "datastores"), body)
+        return self._object("POST", path_to("workspaces", workspace, "datastores"), body)
 
     def get_datastore(self, workspace: str, name: str) -> JsonObject:
         """One datastore."""
-        return self._object("GET", _path("workspaces", workspace, "datastores", name))
+        return self._object("GET", path_to("workspaces", workspace, "datastores", name))
 
     def delete_datastore(self, workspace: str, name: str) -> None:
         """Forget a datastore; its data stays."""
-        self._transport.json("DELETE", _path("workspaces", workspace, "datastores", name))
+        self._transport.json("DELETE", path_to("workspaces", workspace, "datastores", name))
 
     def digest(self, workspace: str, datastore: str, path: str) -> str:
         """The digest of a file, folder or glob on a datastore."""
-        route = _path("workspaces", workspace, "datastores", datastore, "digest")
+        route = path_to("workspaces", workspace, "datastores", datastore, "digest")
         return str(self._transport.json("GET", route, params={"path": path})["digest"])
 
     def list_files(self, workspace: str, datastore: str, prefix: str = "") -> list[JsonObject]:
         """The files at a path, below a folder or matched by a glob; each with path, size and modified."""
-        return self._list("files", _path("workspaces", workspace, "datastores", datastore, "files"), prefix=prefix)
+        return self._list("files", path_to("workspaces", workspace, "datastores", datastore, "files"), prefix=prefix)
 
     def upload_file(
         self, workspace: str, datastore: str, path: str, content: Readable | bytes, overwrite: bool = False
@@ -165,29 +164,29 @@ class Client:
 
     def list_computes(self, workspace: str) -> list[JsonObject]:
         """The compute targets of a workspace, by name."""
-        return self._list("computes", _path("workspaces", workspace, "computes"))
+        return self._list("computes", path_to("workspaces", workspace, "computes"))
 
     def create_compute(self, workspace: str, body: JsonObject) -> JsonObject:
         """Create a compute target: name, type, provisioning, description, tags, exist_ok."""
-        return self._object("POST", _path("workspaces", workspace, "computes"), body)
+        return self._object("POST", path_to("workspaces", workspace, "computes"), body)
 
     def get_compute(self, workspace: str, name: str) -> JsonObject:
         """One compute target."""
-        return self._object("GET", _path("workspaces", workspace, "computes", name))
+        return self._object("GET", path_to("workspaces", workspace, "computes", name))
 
     def update_compute(self, workspace: str, name: str, changes: JsonObject) -> JsonObject:
         """Change a compute target: min_nodes, max_nodes, idle_seconds_before_scaledown, description, tags."""
-        return self._object("PATCH", _path("workspaces", workspace, "computes", name), changes)
+        return self._object("PATCH", path_to("workspaces", workspace, "computes", name), changes)
 
     def delete_compute(self, workspace: str, name: str) -> None:
         """Remove a compute target."""
-        self._transport.json("DELETE", _path("workspaces", workspace, "computes", name))
+        self._transport.json("DELETE", path_to("workspaces", workspace, "computes", name))
 
     # --- snapshots --------------------------------------------------------------------------------------------
 
     def missing_blobs(self, workspace: str, digests: Sequence[str]) -> list[str]:
         """Those of the digests whose content the server lacks."""
-        route = _path("workspaces", workspace, "snapshots", "missing")
+        route = path_to("workspaces", workspace, "snapshots", "missing")
         return list(self._object("POST", route, {"digests": list(digests)})["missing"])
 
     def upload_blobs(self, workspace: str, files: Iterable[tuple[str, Path | bytes]]) -> Iterator[int]:
@@ -195,70 +194,80 @@ class Client:
         for batch in _batches(files):
             with self._transport.open(
                 "PUT",
-                _path("workspaces", workspace, "snapshots", "blobs"),
+                path_to("workspaces", workspace, "snapshots", "blobs"),
                 body=lambda batch=batch: _frames(batch),  # type: ignore[misc]
             ) as response:
                 yield int(self._transport.decode(response)["bytes"])
 
     def put_snapshot(self, workspace: str, digest: str, manifest: JsonObject) -> JsonObject:
         """Store the manifest of a source folder, whose contents were uploaded."""
-        return self._object("PUT", _path("workspaces", workspace, "snapshots", digest), manifest)
+        return self._object("PUT", path_to("workspaces", workspace, "snapshots", digest), manifest)
 
     def get_snapshot(self, workspace: str, digest: str) -> JsonObject:
         """The manifest of a source folder."""
-        return self._object("GET", _path("workspaces", workspace, "snapshots", digest))
+        return self._object("GET", path_to("workspaces", workspace, "snapshots", digest))
 
     # --- experiments and graphs -------------------------------------------------------------------------------
 
     def list_experiments(self, workspace: str) -> list[JsonObject]:
         """The experiments of a workspace, by name."""
-        return self._list("experiments", _path("workspaces", workspace, "experiments"))
+        return self._list("experiments", path_to("workspaces", workspace, "experiments"))
 
     def create_experiment(self, workspace: str, body: JsonObject) -> JsonObject:
         """Create an experiment, or return the existing one: name, description, tags."""
-        return self._object("POST", _path("workspaces", workspace, "experiments"), body)
+        return self._object("POST", path_to("workspaces", workspace, "experiments"), body)
 
     def get_experiment(self, workspace: str, name: str) -> JsonObject:
         """One experiment."""
-        return self._object("GET", _path("workspaces", workspace, "experiments", name))
+        return self._object("GET", path_to("workspaces", workspace, "experiments", name))
 
     def update_experiment(self, workspace: str, name: str, changes: JsonObject) -> JsonObject:
         """Change an experiment: description, tags, archived."""
-        return self._object("PATCH", _path("workspaces", workspace, "experiments", name), changes)
+        return self._object("PATCH", path_to("workspaces", workspace, "experiments", name), changes)
 
     def validate_graph(self, workspace: str, graph: JsonObject) -> list[JsonObject]:
         """All that is wrong with a pipeline; each with code, message, target and hint."""
-        answer = self._object("POST", _path("workspaces", workspace, "graphs", "validate"), {"graph": graph})
+        answer = self._object("POST", path_to("workspaces", workspace, "graphs", "validate"), {"graph": graph})
         return list(answer["errors"])
 
     # --- runs -------------------------------------------------------------------------------------------------
 
-    def submit_run(self, workspace: str, experiment: str, body: JsonObject) -> JsonObject:
-        """Submit a pipeline and return the run.
+    def submit_run(
+        self, workspace: str, experiment: str, body: JsonObject, idempotency_key: str | None = None
+    ) -> JsonObject:
+        """Submit a pipeline and return the run; a second call with the same key returns the run of the first.
 
         The body has graph, parameters, tags, properties, description, display_name, reuse and regenerate_outputs.
         """
-        return self._object("POST", _path("workspaces", workspace, "experiments", experiment, "runs"), body)
+        return self._start(path_to("workspaces", workspace, "experiments", experiment, "runs"), body, idempotency_key)
 
     def list_runs(
-        self, workspace: str, *, experiment: str | None = None, status: str | None = None, limit: int = 1000
+        self,
+        workspace: str,
+        *,
+        experiment: str | None = None,
+        status: str | None = None,
+        pipeline_id: str | None = None,
+        schedule_id: str | None = None,
+        tags: Sequence[str] = (),
+        limit: int = MOST,
     ) -> list[JsonObject]:
-        """The newest runs, at most 1000."""
-        return self._list(
-            "runs", _path("workspaces", workspace, "runs"), experiment=experiment, status=status, limit=limit
-        )
+        """The newest runs that pass the filters, at most 1000; tags are written `key:value`."""
+        filters = {"experiment": experiment, "status": status, "pipeline_id": pipeline_id, "schedule_id": schedule_id}
+        path = path_to("workspaces", workspace, "runs")
+        return self._list("runs", path, **filters, tag=list(tags) or None, limit=limit)
 
     def get_run(self, workspace: str, run_id: str) -> JsonObject:
         """One run, with its state as it is now."""
-        return self._object("GET", _path("workspaces", workspace, "runs", run_id))
+        return self._object("GET", path_to("workspaces", workspace, "runs", run_id))
 
     def update_run(self, workspace: str, run_id: str, changes: JsonObject) -> JsonObject:
         """Change a run: tags, display_name, description."""
-        return self._object("PATCH", _path("workspaces", workspace, "runs", run_id), changes)
+        return self._object("PATCH", path_to("workspaces", workspace, "runs", run_id), changes)
 
     def cancel_run(self, workspace: str, run_id: str) -> JsonObject:
         """End a run; one that has ended already stays as it is."""
-        return self._object("POST", _path("workspaces", workspace, "runs", run_id, "cancel"))
+        return self._object("POST", path_to("workspaces", workspace, "runs", run_id, "cancel"))
 
     def resume_run(self, workspace: str, run_id: str) -> JsonObject:
         """Let a run that failed or was canceled go on from the steps that have no result."""
@@ -266,44 +275,44 @@ class Client:
 
     def get_graph(self, workspace: str, run_id: str) -> JsonObject:
         """The pipeline of a run, as it was submitted."""
-        graph: JsonObject = self._object("GET", _path("workspaces", workspace, "runs", run_id, "graph"))["graph"]
+        graph: JsonObject = self._object("GET", path_to("workspaces", workspace, "runs", run_id, "graph"))["graph"]
         return graph
 
     def list_steps(self, workspace: str, run_id: str) -> list[JsonObject]:
         """The steps of a run, in the order of its pipeline."""
-        return self._list("steps", _path("workspaces", workspace, "runs", run_id, "steps"))
+        return self._list("steps", path_to("workspaces", workspace, "runs", run_id, "steps"))
 
     def explain(self, workspace: str, run_id: str, step: str | None = None) -> list[JsonObject]:
         """Why each step ran or was reused, or one step, given by id or name."""
-        return self._list("steps", _path("workspaces", workspace, "runs", run_id, "explain"), step=step)
+        return self._list("steps", path_to("workspaces", workspace, "runs", run_id, "explain"), step=step)
 
     def read_log(
         self, workspace: str, run_id: str, step_id: str, stream: str = "stdout", offset: int = 0
     ) -> tuple[str, int]:
         """A piece of a log (stdout, stderr or job) from an offset on, and the offset to go on from."""
-        path = _path("workspaces", workspace, "runs", run_id, "steps", step_id, "logs", stream)
+        path = path_to("workspaces", workspace, "runs", run_id, "steps", step_id, "logs", stream)
         with self._transport.open("GET", path, params={"offset": offset}) as response:
             text = response.read().decode("utf-8", "replace")
             return text, int(response.headers["x-next-offset"])
 
     def list_artifacts(self, workspace: str, run_id: str, step_id: str) -> list[JsonObject]:
         """The files that a step has left; each with path and size."""
-        return self._list("artifacts", _path("workspaces", workspace, "runs", run_id, "steps", step_id, "artifacts"))
+        return self._list("artifacts", path_to("workspaces", workspace, "runs", run_id, "steps", step_id, "artifacts"))
 
     def download_artifact(self, workspace: str, run_id: str, step_id: str, path: str) -> Iterator[bytes]:
         """The bytes of a file that a step has left, in blocks."""
-        folder = _path("workspaces", workspace, "runs", run_id, "steps", step_id, "artifacts")
+        folder = path_to("workspaces", workspace, "runs", run_id, "steps", step_id, "artifacts")
         return self._download(f"{folder}/{quote(path)}")
 
     # --- upkeep -----------------------------------------------------------------------------------------------
 
     def collect_garbage(self, workspace: str, body: JsonObject, on_progress: OnProgress) -> JsonObject:
         """Free what nothing refers to; returns the report. The body has older_than_seconds, max_bytes and dry_run."""
-        return self._long_work(_path("workspaces", workspace, "gc"), body, on_progress)
+        return self._long_work(path_to("workspaces", workspace, "gc"), body, on_progress)
 
     def verify(self, workspace: str, body: JsonObject, on_progress: OnProgress) -> JsonObject:
         """Check all that is stored; returns the report. The body has quarantine."""
-        return self._long_work(_path("workspaces", workspace, "verify"), body, on_progress)
+        return self._long_work(path_to("workspaces", workspace, "verify"), body, on_progress)
 
     def _long_work(self, path: str, body: JsonObject, on_progress: OnProgress) -> JsonObject:
         """The report of work that tells its progress in lines of JSON. It ends on the server if this is interrupted."""
@@ -321,27 +330,9 @@ class Client:
                 on_progress(message["progress"])
         raise ServiceException(f"The server at {self.endpoint} ended the work without a report. Its log tells why.")
 
-    # --- the three shapes of calls ----------------------------------------------------------------------------
-
-    def _object(self, method: str, path: str, body: JsonObject | None = None, **params: Any) -> JsonObject:
-        answer: JsonObject = self._transport.json(method, path, body=body, params=params)
-        return answer
-
-    def _list(self, key: str, path: str, **params: Any) -> list[JsonObject]:
-        return list(self._object("GET", path, **params)[key])
-
-    def _download(self, path: str) -> Iterator[bytes]:
-        # Uncompressed, so that the length announced is that of the file and a broken transfer is noticed.
-        with self._transport.open("GET", path, headers={"accept-encoding": "identity"}) as response:
-            yield from response.iter_bytes(BLOCK)
-
-
-def _path(*parts: str) -> str:
-    return "/".join([API, *(quote(part, safe="") for part in parts)])
-
 
 def _file_path(workspace: str, datastore: str, path: str) -> str:
-    return f"{_path('workspaces', workspace, 'datastores', datastore, 'files')}/{quote(path)}"
+    return f"{path_to('workspaces', workspace, 'datastores', datastore, 'files')}/{quote(path)}"
 
 
 def _position(content: Readable | bytes) -> int | None:

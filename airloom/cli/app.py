@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import airloom
-from airloom.cli import doctor, runs, server, submit, upkeep
+from airloom.cli import doctor, drafts, endpoints, pipelines, publish, runs, schedules, server, submit, upkeep
 
 DEBUG_VARIABLE = "AIRLOOM_DEBUG"
 
@@ -42,6 +42,7 @@ def options(
 
 SERVER = "Server"
 PIPELINES = "Pipelines"
+PUBLISHED = "Published pipelines"
 UPKEEP = "Upkeep"
 
 app.command(rich_help_panel=SERVER)(server.up)
@@ -49,9 +50,15 @@ app.command(rich_help_panel=SERVER)(server.down)
 app.command(rich_help_panel=SERVER)(server.status)
 app.command(rich_help_panel=SERVER)(doctor.doctor)
 app.command(rich_help_panel=PIPELINES)(submit.submit)
+app.command(rich_help_panel=PIPELINES)(publish.publish)
+app.command(rich_help_panel=PIPELINES)(publish.run)
 app.command(rich_help_panel=PIPELINES)(runs.runs)
 app.command(rich_help_panel=PIPELINES)(runs.logs)
 app.command(rich_help_panel=PIPELINES)(runs.explain)
+app.add_typer(pipelines.app, name="pipelines", rich_help_panel=PUBLISHED)
+app.add_typer(endpoints.app, name="endpoints", rich_help_panel=PUBLISHED)
+app.add_typer(schedules.app, name="schedules", rich_help_panel=PUBLISHED)
+app.add_typer(drafts.app, name="drafts", rich_help_panel=PUBLISHED)
 app.command(rich_help_panel=UPKEEP)(upkeep.gc)
 app.command(rich_help_panel=UPKEEP)(upkeep.verify)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +13,16 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+AllOption = Annotated[bool, typer.Option("--all", "-a", help="Also those that are disabled.")]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="At most so many.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
 PIPE_WIDTH = 1000
 STYLES = {
     "Finished": "green",
     "Reused": "cyan",
+    "Active": "green",
+    "Disabled": "yellow",
     "Failed": "red",
     "Canceled": "yellow",
     "Running": "blue",
@@ -58,6 +63,51 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         cells = [str(cell) for cell in row]
         table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in cells))
     console().print(table)
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print names and values below each other; those without a value are left out."""
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        if value != "":
+            typer.echo(f"{name:<{width}}  {value}")
+
+
+def print_runs(runs: Iterable[Mapping[str, Any]]) -> None:
+    """Print a table of runs."""
+    rows = [
+        (
+            run["id"],
+            run["experiment"],
+            run["status"],
+            moment(run["created_at"]),
+            duration(between(run["started_at"], run["ended_at"])),
+        )
+        for run in runs
+    ]
+    print_table(("run", "experiment", "status", "created", "duration"), rows)
+
+
+def tell_run(run: Mapping[str, Any], ended: bool) -> None:
+    """Say what has become of a run that a command has started, and perhaps waited for."""
+    if not ended:
+        typer.echo(f"run {run['id']} of experiment {run['experiment']}: {run['status']}")
+        typer.echo(f"follow it with `airloom logs {run['id']} --follow`, or at {run['url']}")
+        return
+    took = duration(between(run["started_at"], run["ended_at"]))
+    typer.echo(f"run {run['id']} is {run['status']} after {took}")
+    if run["error"]:
+        typer.echo(run["error"]["message"], err=True)
+
+
+def working(what: str) -> AbstractContextManager[object]:
+    """Show on a terminal that something goes on that takes a moment."""
+    return console(err=True).status(f"{what} ...")
+
+
+def group(text: str) -> typer.Typer:
+    """A command that has commands below it."""
+    return typer.Typer(help=text, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 
 
 def moment(value: str | datetime | None) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from airloom.cli.connection import HomeOption, RunArgument, Target, WorkspaceOption, connect, find_run, find_step
 from airloom.cli.follow import ENDED, LogReader, Stream, follow_logs, step_state
-from airloom.cli.output import JsonOption, between, duration, moment, print_json, print_table
+from airloom.cli.output import JsonOption, print_json, print_runs
 
 
 def runs(
@@ -27,18 +27,8 @@ def runs(
     if json_output:
         print_json(found)
         return
-    rows = [
-        (
-            run["id"],
-            run["experiment"],
-            run["status"],
-            moment(run["created_at"]),
-            duration(between(run["started_at"], run["ended_at"])),
-        )
-        for run in found
-    ]
-    if rows:
-        print_table(("run", "experiment", "status", "created", "duration"), rows)
+    if found:
+        print_runs(found)
     else:
         typer.echo("No runs. Start one with `airloom submit FILE.yml`.")
 

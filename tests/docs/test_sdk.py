@@ -29,10 +29,10 @@ NAMED_ON_THE_PAGE = {
     "A list of registered environments": "registered and curated environments",
     "A tabular dataset cut by": "tabular datasets cut by `take()` or `skip()`",
     "Attaching": "`ComputeTarget.attach`",
+    "Building a Graph by hand": "building a `Graph` by hand",
     "Building an image from a Dockerfile": "images from a Dockerfile",
     "Deleting an experiment": "deleting experiments",
     "Mode direct for input": "mode direct for outputs of steps",
-    "Publishing a pipeline": "`Pipeline.publish`, `PipelineRun.publish_pipeline`",
     "Reading the output": "mode direct for outputs of steps",
     "Registering": "registered datasets",
     "Submitting a single script": "`ScriptRunConfig` as a submission",
@@ -41,7 +41,6 @@ NAMED_ON_THE_PAGE = {
     "The framework PySpark": "PySpark",
     "The registered dataset": "`Dataset.get_by_name`",
     "The registered or curated environment": "registered and curated environments",
-    "The runs of a published pipeline": "published pipelines",
     "additional_transformations": "`additional_transformations`",
     "as_resource()": "`as_resource()`",
     "dataset_output": "`dataset_output`",
@@ -120,7 +119,7 @@ def test_new_arguments_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["core.model", "core.webservice", "core.keyvault", "train", "interpret", "pipeline.core.schedule"]
+    "module", ["core.model", "core.webservice", "core.keyvault", "train", "interpret", "pipeline.core.module"]
 )
 def test_modules_that_are_called_missing_are_missing(module: str) -> None:
     with pytest.raises(ModuleNotFoundError, match=r"airloom\."):
@@ -131,10 +130,9 @@ def test_modules_that_are_called_missing_are_missing(module: str) -> None:
     ("owner", "name"),
     [
         (importlib.import_module("airloom.pipeline.steps"), "ParallelRunStep"),
-        (importlib.import_module("airloom.pipeline.core"), "PublishedPipeline"),
-        (importlib.import_module("airloom.pipeline.core"), "PipelineEndpoint"),
-        (importlib.import_module("airloom.pipeline.core"), "Schedule"),
         (importlib.import_module("airloom.pipeline.core"), "Module"),
+        (importlib.import_module("airloom.pipeline.core.graph"), "ModuleDef"),
+        (importlib.import_module("airloom.pipeline.core.graph"), "ParamDef"),
         (Dataset.Tabular, "from_parquet_files"),
         (Dataset.Tabular, "from_json_lines_files"),
         (Dataset.Tabular, "from_sql_query"),

@@ -11,7 +11,11 @@ from airloom.pipeline.core.graph import (
     PortDataReference,
 )
 from airloom.pipeline.core.pipeline import Pipeline
+from airloom.pipeline.core.pipeline_draft import PipelineDraft
+from airloom.pipeline.core.pipeline_endpoint import PipelineEndpoint
+from airloom.pipeline.core.published_pipeline import PublishedPipeline
 from airloom.pipeline.core.run import PipelineRun, StepRun, StepRunOutput
+from airloom.pipeline.core.schedule import Schedule, ScheduleRecurrence, TimeZone
 
 __all__ = [
     "InputPortBinding",
@@ -19,11 +23,17 @@ __all__ = [
     "Pipeline",
     "PipelineData",
     "PipelineDataset",
+    "PipelineDraft",
+    "PipelineEndpoint",
     "PipelineParameter",
     "PipelineRun",
     "PipelineStep",
     "PortDataReference",
+    "PublishedPipeline",
+    "Schedule",
+    "ScheduleRecurrence",
     "StepRun",
     "StepRunOutput",
     "StepSequence",
+    "TimeZone",
 ]

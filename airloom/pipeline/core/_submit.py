@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -40,7 +40,7 @@ class SubmitOptions:
     display_name: str = ""
 
     @staticmethod
-    def of(options: dict[str, Any]) -> SubmitOptions:
+    def of(options: dict[str, Any], owner: str = "Pipeline.submit") -> SubmitOptions:
         """From the keyword arguments of v1's submit and our own. Raises UserErrorException for unknown ones."""
         given = dict(options)
         if given.pop("parent_run_id", None) is not None:
@@ -56,7 +56,7 @@ class SubmitOptions:
             tags={str(key): str(value) for key, value in (given.pop("tags", None) or {}).items()},
             display_name=given.pop("display_name", None) or "",
         )
-        unknown_keywords("Pipeline.submit", given)
+        unknown_keywords(owner, given)
         if not isinstance(chosen.parameters, Mapping):
             raise UserErrorException("pipeline_parameters must be a dict of names and values.")
         return chosen
@@ -77,13 +77,7 @@ def _reuse(regenerate_outputs: bool, reuse: str | None) -> ReuseMode:
 
 def submit(experiment: Experiment, graph: PipelineGraph, snapshots: Snapshots, options: SubmitOptions) -> PipelineRun:
     """Start a run. Names of datastores and compute targets are checked by the server, which knows them best."""
-    from airloom.pipeline.core.run import PipelineRun
-
-    try:
-        raise_problems(validate_graph(graph, datastores=ANY, computes=ANY))
-        parameters = _given_values(graph, options.parameters)
-    except AirloomError as error:
-        raise UserErrorException(str(error), inner_exception=error) from error
+    parameters = check_graph(graph, options.parameters)
     workspace = experiment.workspace
     upload_snapshots(workspace, snapshots)
     body = {
@@ -98,9 +92,40 @@ def submit(experiment: Experiment, graph: PipelineGraph, snapshots: Snapshots, o
     document = workspace._client.submit_run(workspace.name, experiment.name, body)
     for step in graph.steps:
         say(f"Created step {step.name} [{step.id}], ({_outlook(step, options.reuse)})")
+    return started(experiment, document)
+
+
+def submit_published(
+    experiment: Experiment, run: Callable[[dict[str, Any]], Any], options: SubmitOptions
+) -> PipelineRun:
+    """Start a run of what is published: `run` sends the body. The server checks the values of the parameters."""
+    body = {
+        "experiment": experiment.name,
+        "parameters": plain_values(options.parameters),
+        "tags": dict(options.tags),
+        "reuse": options.reuse,
+        "display_name": options.display_name,
+        "continue_on_step_failure": options.continue_on_step_failure,
+    }
+    return started(experiment, run(body))
+
+
+def started(experiment: Experiment, document: dict[str, Any]) -> PipelineRun:
+    """The run that the server has started; says where it can be seen."""
+    from airloom.pipeline.core.run import PipelineRun
+
     say(f"Submitted PipelineRun {document['id']}")
     say(f"Link to Airloom Portal: {document['url']}")
     return PipelineRun(experiment, document["id"], _document=document)
+
+
+def check_graph(graph: PipelineGraph, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse what cannot run before anything travels; returns the values that were given, as JSON."""
+    try:
+        raise_problems(validate_graph(graph, datastores=ANY, computes=ANY))
+        return _given_values(graph, parameters)
+    except AirloomError as error:
+        raise UserErrorException(str(error), inner_exception=error) from error
 
 
 def _outlook(step: Step, reuse: ReuseMode) -> str:
@@ -112,9 +137,20 @@ def _outlook(step: Step, reuse: ReuseMode) -> str:
 
 def _given_values(graph: PipelineGraph, given: Mapping[str, Any]) -> dict[str, Any]:
     """The values that were given, checked and as JSON; the server adds the defaults of the others."""
-    plain = {name: data_source(v) if isinstance(v, (*DATA_TYPES, DataReference)) else v for name, v in given.items()}
-    checked = check_parameters(graph, plain)
+    checked = check_parameters(graph, plain_values(given))
     return {name: checked[name] for name in given}
+
+
+def plain_values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of parameters as JSON; nothing is checked but that data can be written down."""
+    if not isinstance(given, Mapping):
+        raise UserErrorException("pipeline_parameters must be a dict of names and values.")
+    return {name: _plain(value) for name, value in given.items()}
+
+
+def _plain(value: Any) -> Any:
+    is_data = isinstance(value, (*DATA_TYPES, DataReference))
+    return data_source(value).model_dump(mode="json") if is_data else value
 
 
 # --- source folders -----------------------------------------------------------------------------------------------

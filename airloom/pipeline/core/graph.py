@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airloom._lazy import lazy_exports
 from airloom.core._compat import ignored, not_yet
 from airloom.exceptions import UserErrorException
 from airloom.pipeline.core._checks import check_choice, check_port_name, datastore_name
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
     from airloom.pipeline.core.run import StepRun
 
 __all__ = ["InputPortBinding", "OutputPortBinding", "PipelineDataset", "PipelineParameter", "PortDataReference"]
+
+# Defined in modules that need this one.
+_ELSEWHERE = {
+    **dict.fromkeys(
+        ("DataSourceNode", "Edge", "Graph", "InputPort", "ModuleNode", "Node", "OutputPort", "Param"),
+        "airloom.pipeline.core._graph_view",
+    ),
+    "PublishedPipeline": "airloom.pipeline.core.published_pipeline",
+}
+__getattr__, __dir__ = lazy_exports(__name__, _ELSEWHERE)
 
 INPUT_MODES = ("mount", "download", "direct")
 OUTPUT_MODES = ("mount", "upload")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airloom.core._compat import ignored, not_yet, unknown_keywords
+from airloom.core._compat import ignored, unknown_keywords
 from airloom.core._console import say
 from airloom.core.experiment import Experiment
 from airloom.errors import AirloomError
@@ -14,8 +15,10 @@ from airloom.exceptions import UserErrorException
 from airloom.graph.model import PipelineGraph
 from airloom.graph.validate import GraphProblem, validate_graph
 from airloom.pipeline.core._definition import Definition, StepsDefinition, YamlDefinition
+from airloom.pipeline.core._graph_view import Graph
 from airloom.pipeline.core._snapshots import Snapshots, UnreadSnapshots
-from airloom.pipeline.core._submit import SubmitOptions, submit
+from airloom.pipeline.core._submit import SubmitOptions, check_graph, submit, upload_snapshots
+from airloom.pipeline.core.published_pipeline import PublishedPipeline
 
 if TYPE_CHECKING:
     from airloom.core.workspace import Workspace
@@ -70,9 +73,9 @@ class Pipeline:
         return self._workspace
 
     @property
-    def graph(self) -> PipelineGraph:
-        """The pipeline as data, made from the source folders as they are now. Equal pipelines have equal graphs."""
-        return self._build(Snapshots())
+    def graph(self) -> Graph:
+        """The pipeline's graph, made from the source folders as they are now. Equal pipelines have equal graphs."""
+        return Graph._of(self._build(Snapshots()))
 
     @staticmethod
     def load_yaml(workspace: Workspace, filename: str | os.PathLike[str]) -> Pipeline:
@@ -95,7 +98,7 @@ class Pipeline:
         Reads the source folders, and asks the server which datastores and compute targets there are. An empty list
         means that the pipeline can be submitted.
         """
-        graph = self.graph
+        graph = self._build(Snapshots())
         problems = validate_graph(
             graph, datastores=set(self._workspace.datastores), computes=set(self._workspace.compute_targets)
         )
@@ -146,15 +149,41 @@ class Pipeline:
         description: str | None = None,
         version: str | None = None,
         continue_on_step_failure: bool | None = None,
-    ) -> Any:
-        """Raises UserErrorException: published pipelines are not available yet."""
-        raise not_yet("Publishing a pipeline", "Submit it, or keep it as YAML with save().")
+        **kwargs: Any,
+    ) -> PublishedPipeline:
+        """Freeze the pipeline on the server, so that other systems, schedules and people can run it.
+
+        Without a name it is called Pipeline and the time. `version` is any text. With `continue_on_step_failure=True`
+        its runs go on after a failed step, as far as they can. New here: `tags` and `properties`.
+        """
+        labels = {key: dict(kwargs.pop(key, None) or {}) for key in ("tags", "properties")}
+        unknown_keywords("Pipeline.publish", kwargs)
+        graph = self._uploaded()
+        body = {
+            "graph": graph,
+            "name": name or f"Pipeline-{datetime.now(UTC):%Y%m%d%H%M%S}",
+            "description": graph["description"] if description is None else description,
+            "version": version or "",
+            "continue_on_step_failure": continue_on_step_failure,
+            **labels,
+        }
+        return PublishedPipeline._of(
+            self._workspace, self._workspace._client.publish_pipeline(self._workspace.name, body)
+        )
+
+    def _uploaded(self) -> dict[str, Any]:
+        """The graph as JSON, checked, and with its source folders on the server."""
+        snapshots = Snapshots()
+        graph = self._build(snapshots)
+        check_graph(graph, {})
+        upload_snapshots(self._workspace, snapshots)
+        return graph.model_dump(mode="json")
 
     def generate_yaml(self) -> str:
         """The pipeline as YAML, which load_yaml reads. Source folders are named by their absolute paths."""
         from airloom.graph.yaml import write_pipeline  # YAML is read and written by few
 
-        graph = self.graph
+        graph = self._build(Snapshots())
         return write_pipeline(graph, source_directories=_absolute(self._definition.source_directories()))
 
     def save(self, path: str | os.PathLike[str] | None = None) -> str:

@@ -7,18 +7,19 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from airloom.core._compat import not_yet
+from airloom.core._compat import unknown_keywords
 from airloom.core.experiment import Experiment
 from airloom.core.run import PIPELINE_RUN, STEP_RUN, Run, matches
 from airloom.exceptions import UserErrorException
-from airloom.graph.model import PipelineGraph
 from airloom.graph.parse import parse_graph
 from airloom.graph.results import Explanation
 from airloom.graph.suggest import did_you_mean
 from airloom.pipeline.core._explanations import Explanations
+from airloom.pipeline.core._graph_view import Graph
 from airloom.pipeline.core._step_run import StepRun, StepRunOutput
 from airloom.pipeline.core._watch import display, watch
 from airloom.pipeline.core.graph import PortDataReference
+from airloom.pipeline.core.published_pipeline import PublishedPipeline
 
 if TYPE_CHECKING:
     from airloom.core.workspace import Workspace
@@ -42,12 +43,12 @@ class PipelineRun(Run):
     def get(workspace: Workspace, run_id: str) -> PipelineRun:
         """The run with this id. Raises NotFoundException if the workspace has none."""
         document = workspace._client.get_run(workspace.name, run_id)
-        return PipelineRun(Experiment(workspace, document["experiment"]), run_id, _document=document)
+        return runs_of(workspace, [document])[0]
 
     @staticmethod
-    def get_pipeline_runs(workspace: Workspace, pipeline_id: str) -> Any:
-        """Raises UserErrorException: published pipelines are not available yet."""
-        raise not_yet("The runs of a published pipeline", "Use Experiment(workspace, name).get_runs().")
+    def get_pipeline_runs(workspace: Workspace, pipeline_id: str) -> list[PipelineRun]:
+        """The runs of a published pipeline, the newest first, at most 1000: submitted, scheduled, made in Airflow."""
+        return runs_of(workspace, workspace._client.list_runs(workspace.name, pipeline_id=pipeline_id))
 
     # --- steps -----------------------------------------------------------------------------------------------------
 
@@ -80,10 +81,10 @@ class PipelineRun(Run):
 
     # --- content ---------------------------------------------------------------------------------------------------
 
-    def get_graph(self) -> PipelineGraph:
+    def get_graph(self) -> Graph:
         """The pipeline that the run runs, as it was submitted."""
         workspace = self._experiment.workspace
-        return parse_graph(workspace._client.get_graph(workspace.name, self._run_id))
+        return Graph._of(parse_graph(workspace._client.get_graph(workspace.name, self._run_id)))
 
     def get_pipeline_output(self, pipeline_output_name: str) -> PortDataReference:
         """Where an output lies, by the `pipeline_output_name` of its PipelineData.
@@ -92,7 +93,7 @@ class PipelineRun(Run):
         """
         ports = {
             port.pipeline_output_name: (step.id, port.name)
-            for step in self.get_graph().steps
+            for step in self.get_graph().definition.steps
             for port in step.outputs
             if port.pipeline_output_name is not None
         }
@@ -116,10 +117,9 @@ class PipelineRun(Run):
 
         The file names the snapshots of the source folders, which the workspace keeps.
         """
-        from airloom.graph.yaml import write_pipeline  # YAML is read and written by few
         from airloom.pipeline.core.pipeline import save_yaml
 
-        return save_yaml(write_pipeline(self.get_graph()), path)
+        return save_yaml(self.get_graph().generate_yaml(), path)
 
     def resume(self) -> None:
         """Let a run that failed or was canceled go on, once the cause is mended; new in Airloom.
@@ -194,9 +194,32 @@ class PipelineRun(Run):
         version: str,
         continue_on_step_failure: bool | None = None,
         **kwargs: Any,
-    ) -> Any:
-        """Raises UserErrorException: published pipelines are not available yet."""
-        raise not_yet("Publishing a pipeline", "Keep it as YAML with save().")
+    ) -> PublishedPipeline:
+        """Publish the pipeline that the run runs, with its scripts as they were; see `Pipeline.publish`."""
+        labels = {key: dict(kwargs.pop(key, None) or {}) for key in ("tags", "properties")}
+        unknown_keywords("PipelineRun.publish_pipeline", kwargs)
+        body = {
+            "run_id": self._run_id,
+            "name": name,
+            "description": description or "",
+            "version": version or "",
+            "continue_on_step_failure": continue_on_step_failure,
+            **labels,
+        }
+        workspace = self._experiment.workspace
+        return PublishedPipeline._of(workspace, workspace._client.publish_pipeline(workspace.name, body))
+
+
+def runs_of(workspace: Workspace, documents: list[dict[str, Any]]) -> list[PipelineRun]:
+    """Runs from what the server says of them; each belongs to an experiment of its own."""
+    return [
+        PipelineRun(
+            Experiment(workspace, document["experiment"], _skip_name_validation=True),
+            document["id"],
+            _document=document,
+        )
+        for document in documents
+    ]
 
 
 Run.add_type_provider(PIPELINE_RUN, lambda experiment, run: PipelineRun(experiment, run["id"], _document=run))

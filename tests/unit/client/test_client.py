@@ -180,7 +180,7 @@ def test_repeats_what_may_be_repeated() -> None:
 def test_does_not_repeat_what_may_have_happened() -> None:
     """A POST is sent once, and so is an upload that must not find its own file in the way."""
     calls: list[Callable[[Client], Any]] = [
-        lambda client: client.submit_run("a", "b", {}),
+        lambda client: client.create_workspace({"name": "a"}),
         lambda client: client.cancel_run("a", "b"),
         lambda client: client.resume_run("a", "b"),
         lambda client: client.upload_file("a", "b", "c", b"x"),
@@ -190,6 +190,31 @@ def test_does_not_repeat_what_may_have_happened() -> None:
             with pytest.raises(ServiceException, match="Lost the connection"):
                 call(signed_in(server))
             assert len(server.received) == 1
+
+
+def test_repeats_a_submission_under_its_key() -> None:
+    """What starts a run is sent again with the key of the first time, by which the server knows it."""
+    calls: list[Callable[[Client], Any]] = [
+        lambda client: client.submit_run("a", "b", {}),
+        lambda client: client.run_pipeline("a", "b", {}),
+        lambda client: client.run_endpoint("a", "b", {}),
+        lambda client: client.run_draft("a", "b"),
+    ]
+    keys = set()
+    for call in calls:
+        with ScriptedServer(first(2, reset, ok)) as server:
+            call(signed_in(server))
+            (key,) = {request.headers["idempotency-key"] for request in server.received}
+            assert len(server.received) == 3
+        keys.add(key)
+    assert len(keys) == len(calls)
+
+
+def test_a_submission_takes_the_key_that_it_is_given() -> None:
+    """A caller that may itself be started again names the run it means."""
+    with ScriptedServer(ok) as server:
+        signed_in(server).run_pipeline("a", "b", {}, idempotency_key="nightly-7")
+        assert [request.headers["idempotency-key"] for request in server.received] == ["nightly-7"]
 
 
 def test_gives_up_in_the_end() -> None:
@@ -347,7 +372,7 @@ def test_import_is_light() -> None:
 
 def test_every_method_is_typed_and_described() -> None:
     """The client is what the SDK is built on."""
-    methods = {name: value for name, value in vars(Client).items() if inspect.isfunction(value) and name[0] != "_"}
-    assert len(methods) > 35
+    methods = {name: value for name, value in inspect.getmembers(Client, inspect.isfunction) if name[0] != "_"}
+    assert len(methods) > 60
     assert [name for name, method in methods.items() if not method.__doc__] == []
     assert [name for name, method in methods.items() if "return" not in method.__annotations__] == []

@@ -239,7 +239,8 @@ def listed(state: State, workspace: str, kind: str, query: dict[str, str]) -> li
     if kind == "datastores":
         return [state.datastore(workspace, thing["name"]) for thing in things]
     if kind == "runs":
-        return [run for run in reversed(things) if query.get("experiment") in (None, run["experiment"])]
+        filters = {key: value for key, value in query.items() if key in ("experiment", "pipeline_id", "schedule_id")}
+        return [run for run in reversed(things) if all(run.get(key) == value for key, value in filters.items())]
     return sorted(things, key=lambda thing: thing["name"])
 
 

@@ -60,7 +60,7 @@ def a_pipeline(*steps: Any, **changes: Any) -> Pipeline:
 
 def graph_of(*steps: Any, **changes: Any) -> PipelineGraph:
     """The graph of some steps."""
-    return a_pipeline(*steps, **changes).graph
+    return a_pipeline(*steps, **changes).graph.definition
 
 
 def built(step: PythonScriptStep) -> Step:

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from airloom.errors import AirloomError, IntegrityError, NotFound
+from airloom.errors import AirloomError, AlreadyExists, IntegrityError, NotFound
 from airloom.graph.canonical import digest_bytes
+from airloom.graph.model import PipelineGraph
 from airloom.graph.parse import parse_graph
 from airloom.graph.validate import check_parameters, raise_problems, validate_graph
 from airloom.storage.tree import TreeManifest
 from tests.unit.sdk_core.server import API, NOW, Handler, State, answer, check
+from tests.unit.sdk_pipeline.published import Conflict, Published
 
 SUBMITTED = {
     "graph",
@@ -55,6 +57,7 @@ class PipelineState(State):
         self.explanations: dict[str, list[dict[str, Any]]] = {}
         self.moments: dict[str, list[Moment]] = {}
         self.outages = 0
+        self.published = Published(self)
 
     def add_blobs(self, body: bytes) -> dict[str, int]:
         """The frames of an upload; each must hold what its digest says."""
@@ -90,10 +93,21 @@ class PipelineState(State):
         self.submitted.append(body)
         run_id = str(uuid.uuid4())
         labels = {key: body[key] for key in ("tags", "description", "display_name", "reuse") if key in body}
-        parameters = check_parameters(graph, body["parameters"])
-        run = self.add_run(run_id, experiment, workspace, status="NotStarted", parameters=parameters, **labels)
+        return self.start(workspace, run_id, experiment, graph, check_parameters(graph, body["parameters"]), **labels)
+
+    def start(
+        self,
+        workspace: str,
+        run_id: str,
+        experiment: str,
+        graph: PipelineGraph,
+        parameters: dict[str, Any],
+        **facts: Any,
+    ) -> dict[str, Any]:
+        """A run of a graph, however it came to be submitted."""
+        run = self.add_run(run_id, experiment, workspace, status="NotStarted", parameters=parameters, **facts)
         self.steps[run_id] = {step.id: a_state(step.id, step.name) for step in graph.steps}
-        self.of(workspace, "graphs")[run_id] = body["graph"]
+        self.of(workspace, "graphs")[run_id] = graph.model_dump(mode="json")
         return run
 
     def look(self, workspace: str, run_id: str) -> dict[str, Any]:
@@ -199,19 +213,30 @@ class PipelineHandler(Handler):
         body = self._body()
         self.state.requests.append((self.command, unquote(parts.path)))
         try:
-            found = answer_pipeline(self.state, self.command, names, query, body)
+            found = self._answer_published(names, query, body)
+            found = found or answer_pipeline(self.state, self.command, names, query, body)
             if found is None:
                 found = answer(self.state, self.command, names, query, body), {}
             self._extra = found[1]
             self._send(200, found[0])
         except AirloomError as error:
             self._extra = {}
-            status = {NotFound: 404, Outage: 500}.get(type(error), 400)
+            status = {NotFound: 404, AlreadyExists: 409, Conflict: 409, Outage: 500}.get(type(error), 400)
             self._error(status, error.code, str(error))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_any
 
     _extra: dict[str, str] = {}  # noqa: RUF012
+
+    def _answer_published(
+        self, names: list[str], query: dict[str, str], body: bytes
+    ) -> tuple[Any, dict[str, str]] | None:
+        if names[2:3] not in (["pipelines"], ["endpoints"], ["schedules"], ["drafts"]):
+            return None
+        document = json.loads(body) if body else {}
+        key = self.headers.get("idempotency-key") or str(uuid.uuid4())
+        answered = self.state.published.answer(self.command, names[1], names[2:], query, document, key)
+        return answered, {}
 
     def _unknown_token(self) -> bool:
         return self.headers.get("authorization", "").removeprefix("Bearer ") not in self.state.valid_tokens

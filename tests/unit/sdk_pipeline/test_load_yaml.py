@@ -42,7 +42,7 @@ def file(own_surroundings: Path) -> Path:
 
 def test_a_file_is_a_pipeline(ws: Workspace, state: PipelineState, file: Path) -> None:
     pipeline = Pipeline.load_yaml(ws, file)
-    (step,) = pipeline.graph.steps
+    (step,) = pipeline.graph.definition.steps
     assert step.settings.environment.packages == ("pandas",)
     assert step.settings.hash_paths == ("lib", "train.py")
     assert step.timeout_seconds == 30

@@ -83,7 +83,7 @@ class TestClosure:
 class TestSequences:
     def test_one_after_another(self) -> None:
         a, b, c = a_step("a"), a_step("b"), a_step("c")
-        graph = Pipeline(WORKSPACE, StepSequence(steps=[a, b, c])).graph
+        graph = Pipeline(WORKSPACE, StepSequence(steps=[a, b, c])).graph.definition
         assert order_of(graph) == {"a": (), "b": ("a",), "c": ("b",)}
 
     def test_groups_side_by_side_within_a_sequence(self) -> None:
@@ -198,10 +198,6 @@ class TestPipeline:
     def test_mail_is_not_sent_without_a_word(self) -> None:
         with pytest.warns(IgnoredArgumentWarning, match="sends no mail"):
             a_pipeline(a_step(), enable_email_notification=True)
-
-    def test_publishing_is_not_there_yet(self) -> None:
-        with pytest.raises(UserErrorException, match="Publishing a pipeline is not available in this version"):
-            a_pipeline(a_step()).publish("name")
 
     def test_validate_prints_and_returns_the_problems(self, ws: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
         step = PythonScriptStep("train.py", compute_target="cpu-cluster", source_directory="src")

@@ -251,12 +251,6 @@ class TestRun:
         with pytest.raises(UserErrorException, match="run of a pipeline"):
             getattr(run, call)()
 
-    def test_publishing_is_not_there_yet(self, ws: Workspace, run: PipelineRun) -> None:
-        with pytest.raises(UserErrorException, match="not available in this version"):
-            run.publish_pipeline("a", "b", "c")
-        with pytest.raises(UserErrorException, match="not available in this version"):
-            PipelineRun.get_pipeline_runs(ws, "id")
-
     def test_explanations_read_well(self, run: PipelineRun, state: PipelineState) -> None:
         assert str(run.explain.__doc__)
         state.explanations[run.id] = []

@@ -31,7 +31,7 @@ def test_the_way_of_a_pipeline(ws: Workspace, state: PipelineState, capsys: pyte
     assert isinstance(run, PipelineRun)
     assert run.experiment.name == "Hello_World"
     (submitted,) = state.submitted
-    assert submitted["graph"] == pipeline.graph.model_dump(mode="json")
+    assert submitted["graph"] == pipeline.graph.definition.model_dump(mode="json")
     assert submitted["tags"] == {"team": "a"}
     assert (submitted["reuse"], submitted["parameters"]) == ("auto", {})
     lines = capsys.readouterr().out.splitlines()
