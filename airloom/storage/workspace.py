@@ -70,7 +70,7 @@ class WorkspaceStore:
 
     def put_datastore(self, config: DatastoreConfig) -> None:
         """Make or replace the configuration of a datastore; its data is not touched."""
-        self.store.put(self.datastore_key(config.name), seal(config.model_dump(mode="json")))
+        self.store.put(self.datastore_key(config.name), seal(config))
 
     def delete_datastore(self, name: str) -> None:
         """Forget a datastore; its data stays. No error if there is none."""
