@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,18 @@ def test_the_default_folder_of_a_datastore_lies_in_the_store(tmp_path: Path) -> 
         workspace.default_datastore_root("../x")
 
 
+def test_in_a_store_elsewhere_a_datastore_has_no_default_folder(remote: WorkspaceStore) -> None:
+    with pytest.raises(NotFound) as caught:
+        remote.default_datastore_root("blob")
+    assert caught.value.message == (
+        "The datastore 'blob' has no default folder, as the store of the workspace is remote."
+    )
+    assert caught.value.hint == (
+        "Set data_root in section [airloom] of airflow.cfg, or give the datastore's root explicitly."
+    )
+    assert caught.value.target == "blob"
+
+
 # --- blobs and snapshots --------------------------------------------------------------------------------------------
 
 
@@ -148,6 +161,36 @@ def test_a_snapshot_is_laid_out_as_it_was_and_a_damaged_one_is_told(workspace: W
     workspace.store.delete(key)
     with pytest.raises(IntegrityError, match=r"stored content of 'train.py' is missing"):
         materialize(workspace, manifest.digest, tmp_path / "again")
+
+
+def test_a_snapshot_that_is_used_is_marked_so(workspace: WorkspaceStore) -> None:
+    manifest = TreeManifest(entries=())
+    workspace.put_snapshot(manifest)
+    path = workspace.store.local_path(workspace.snapshot_key(manifest.digest))
+    assert path is not None
+    os.utime(path, (0, 0))
+    assert workspace.snapshot(manifest.digest) == manifest
+    assert path.stat().st_mtime == 0
+    assert workspace.use_snapshot(manifest.digest) == manifest
+    assert path.stat().st_mtime > 0
+
+
+class Collected(LocalStore):
+    """A store from which the collector takes each object just after it was read."""
+
+    def get(self, key: str) -> bytes:
+        data = super().get(key)
+        self.delete(key)
+        return data
+
+
+def test_a_snapshot_that_is_removed_while_it_is_looked_at_cannot_be_used(tmp_path: Path) -> None:
+    workspace = WorkspaceStore(Collected(tmp_path), "lab")
+    digest = workspace.put_snapshot(TreeManifest(entries=()))
+    with pytest.raises(NotFound) as caught:
+        workspace.use_snapshot(digest)
+    assert caught.value.message == f"The snapshot {digest} was removed."
+    assert (caught.value.hint, caught.value.target) == ("Upload it again.", digest)
 
 
 # --- artifacts ------------------------------------------------------------------------------------------------------
