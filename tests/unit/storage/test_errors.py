@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,11 @@ def place(tmp_path: Path) -> Place:
 
 def link(path: Path, aim: str) -> Path:
     path.symlink_to(aim)
+    return path
+
+
+def pipe(path: Path) -> Path:
+    os.mkfifo(path)
     return path
 
 
@@ -159,6 +165,7 @@ CASES: dict[str, Case] = {
     "no file to digest": (lambda p: StatCache(None).digest(p.root / "gone"), "The file {root}/gone does not exist.", "Check the path.", "{root}/gone"),
     "link to nothing": (lambda p: collect(link(p.source / "l", "gone").parent), "The symbolic link {root}/source/l leads to {root}/source/gone, which does not exist.", "Remove or exclude it.", "l"),
     "link out of a source folder": (lambda p: collect(link(p.source / "l", "/usr").parent), "The symbolic link {root}/source/l leads to /usr, outside of {root}/source.", "Replace it by what it points to, or exclude it.", "l"),
+    "pipe": (lambda p: collect(pipe(p.source / "l").parent), "{root}/source/l is neither a file nor a folder (a device, pipe or socket).", "Remove or exclude it.", "{root}/source/l"),
     "link around": (lambda p: collect(link(p.source / "l", ".").parent), "The symbolic link {root}/source/l leads back to a folder around it.", "Remove or exclude it.", "l"),
 }  # fmt: skip
 

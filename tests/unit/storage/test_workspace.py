@@ -213,6 +213,7 @@ def test_an_artifact_may_be_written_through_its_path(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("growing")
     assert workspace.list_artifacts(*ATTEMPT) == ["logs/job.txt"]
+    assert workspace.artifact_path(*ATTEMPT) == path.parents[1]
 
 
 def test_missing_and_unsafe_artifacts(workspace: WorkspaceStore) -> None:
