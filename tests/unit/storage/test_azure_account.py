@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -20,6 +22,8 @@ from urllib3.exceptions import MaxRetryError
 
 from airloom.errors import AirloomError, InvalidName, NotFound, StoreUnavailable
 from airloom.storage.azure_account import AzureAddress, BlocksLost, ConditionFailed, open_container, told
+from airloom.storage.azure_transfer import holds_write, write_tokens
+from airloom.storage.object_store import open_store
 
 ADDRESS = AzureAddress("acc", "con", "some/prefix")
 PLACE = "azure://acc/con/some/prefix"
@@ -343,3 +347,52 @@ def test_other_errors_pass() -> None:
 
     with pytest.raises(ValueError, match="no"), told(ADDRESS):
         fail()
+
+
+# --- stores ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_azure_address_opens_a_container() -> None:
+    assert repr(open_store(PLACE)) == f"AzureBlobStore('{PLACE}')"
+
+
+def test_without_its_package_a_store_in_azure_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "airloom.storage.azure_blob", None)
+    with pytest.raises(StoreUnavailable) as caught:
+        open_store(PLACE)
+    assert words(caught.value) == (
+        "A store in Azure Blob Storage needs the package azure-storage-blob (import of airloom.storage.azure_blob halted; None in sys.modules).",
+        "Install it: pip install 'airloom[azure]'",
+        PLACE,
+    )
+
+
+# --- marks of writes ------------------------------------------------------------------------------------------------
+
+
+def test_each_write_leaves_a_mark_of_its_own() -> None:
+    one, other = write_tokens(), write_tokens()
+    assert one != other
+    assert one.keys() == {"airloom_writes"}
+    assert re.fullmatch(r"[\w-]{8}", one["airloom_writes"])
+    assert holds_write(one, one)
+    assert not holds_write(one, other)
+    assert not holds_write({}, one)
+
+
+def test_the_marks_of_a_hundred_writes_are_kept_the_newest_first() -> None:
+    first = metadata = write_tokens()
+    for _ in range(99):
+        metadata = write_tokens(metadata)
+        assert holds_write(metadata, first)
+    assert metadata["airloom_writes"].endswith(first["airloom_writes"])
+    assert len(metadata["airloom_writes"].split(",")) == 100
+    newest = write_tokens(metadata)
+    assert not holds_write(newest, first)
+    assert len(newest["airloom_writes"].split(",")) == 100
+    assert newest["airloom_writes"].split(",")[1:] == metadata["airloom_writes"].split(",")[:-1]
+
+
+def test_an_update_of_what_somebody_else_has_written_has_one_mark() -> None:
+    assert len(write_tokens({"of others": "x"})["airloom_writes"]) == 8
+    assert len(write_tokens({"airloom_writes": ""})["airloom_writes"]) == 8
