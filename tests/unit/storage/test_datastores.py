@@ -165,6 +165,18 @@ def test_writing_does_not_replace_unless_allowed(data: DatastoreHandle) -> None:
         data.write("", io.BytesIO(b"x"))
 
 
+def test_a_name_that_is_taken_while_the_bytes_arrive_is_not_replaced(data: DatastoreHandle) -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            data.local_path("new").write_text("another's")
+            return super().read(size)
+
+    with pytest.raises(AlreadyExists, match="'raw' already has 'new'"):
+        data.write("new", Slow(b"mine"), overwrite=False)
+    assert data.local_path("new").read_text() == "another's"
+    assert hidden_names(data.local_path()) == []
+
+
 def test_a_broken_stream_leaves_what_was_there(data: DatastoreHandle) -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:

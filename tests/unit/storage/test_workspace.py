@@ -57,6 +57,16 @@ def test_a_datastore_is_found_by_its_name(workspace: WorkspaceStore, tmp_path: P
     assert workspace.datastore("blob").local_path("a") == tmp_path / "blob" / "a"
 
 
+def test_nothing_else_of_a_workspace_is_taken_for_a_datastore(workspace: WorkspaceStore) -> None:
+    config = DatastoreConfig(name="blob", root="/srv")
+    workspace.put_datastore(config)
+    workspace.put_snapshot(TreeManifest(entries=()))
+    workspace.store.put(workspace.key("datastores of old", "other.json"), b"{}")
+    assert workspace.datastores() == {"blob": config}
+    with pytest.raises(NotFound, match=r"It has: blob\.$"):
+        workspace.datastore("other")
+
+
 def test_an_unknown_datastore_is_answered_with_those_that_exist(workspace: WorkspaceStore) -> None:
     with pytest.raises(NotFound, match=r"'lab' has no datastore 'blob'. It has: none\."):
         workspace.datastore("blob")
