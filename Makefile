@@ -33,7 +33,7 @@ bench: venv ## Measure everything beside its peers, on an idle machine (takes ha
 
 mutation: venv ## Change the code of keys, reuse and storage in 3,000 ways; which changes does no test see? (half an hour)
 	test -d .cache/mutation/bin || $(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .cache/mutation
-	$(BIN)/uv pip install --quiet --python .cache/mutation/bin/python --constraint constraints.txt -r setup.cfg --extra mutation
+	$(BIN)/uv pip install --quiet --python .cache/mutation/bin/python --constraint constraints.txt -r setup.cfg --extra mutation --extra azure
 	$(BIN)/python -m tests.mutation
 
 lint: venv ## Check style, types and import rules

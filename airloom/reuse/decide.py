@@ -20,7 +20,6 @@ UNREADABLE = (AirloomError, KeyError, OSError)
 class Miss:
     """No record answers a key. `lost` is set when there was one that could not be believed."""
 
-    message: str
     lost: LostRecord | None = None
 
 
@@ -36,15 +35,13 @@ def effective_mode(step: Step, run_mode: ReuseMode) -> ReuseMode:
 
 
 def look_up(workspace: ReuseWorkspace, step: Step, key: StepKey) -> Record | Miss:
-    """The proven record for a key, or why there is none. Never raises for a record that is lost or corrupt."""
+    """The proven record for a key, if it has the outputs that the step declares. A lost or corrupt one is a miss."""
     try:
         record = workspace.records.find(key.key, workspace.digest_of)
     except LostRecord as lost:
-        return Miss(f"An earlier attempt cannot be reused. {lost.cause}", lost)
-    if record is None:
-        return Miss("No earlier attempt has the same key.")
-    if set(record.outputs) != {port.name for port in step.outputs}:
-        return Miss("The recorded outputs are not those that the step declares.")
+        return Miss(lost)
+    if record is None or set(record.outputs) != {port.name for port in step.outputs}:
+        return Miss()
     return record
 
 
@@ -64,5 +61,5 @@ def explain_miss(workspace: ReuseWorkspace, step: Step, key: StepKey, miss: Miss
     """Why a step has to run although reuse was looked for."""
     if miss.lost is not None:
         reason = Reason.OUTPUT_LOST if miss.lost.output_lost else Reason.RECORD_LOST
-        return explain.executed(step, reason, miss.message)
+        return explain.executed(step, reason, f"An earlier attempt cannot be reused. {miss.lost.cause}")
     return explain.missed(step, key, workspace.records.history(step.name, key.key), workspace.files_of)

@@ -94,7 +94,7 @@ class LeaseStore:
             taken = lease is None or not lease.is_live(now) or lease.owner == owner
             if not taken and current is not None:
                 return current
-            return seal(_LeaseObject(key=key, owner=owner, expires_at=now + LEASE_SECONDS).model_dump(mode="json"))
+            return seal(_LeaseObject(key=key, owner=owner, expires_at=now + LEASE_SECONDS))
 
         self._store.update(self._path(key), take)
         return Lease(self, key, owner) if taken else None

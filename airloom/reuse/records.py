@@ -105,7 +105,7 @@ class RecordStore:
 
         A record that a newer version wrote is never replaced.
         """
-        data = seal(record.model_dump(mode="json"))
+        data = seal(record)
         path = self._record_path(record.key)
         if replace and not self._is_newer(path):
             self._store.put(path, data)
@@ -122,7 +122,7 @@ class RecordStore:
 
     def remember(self, record: Record) -> None:
         """Keep a record for explanations, even after the record itself was dropped or replaced."""
-        self._store.put(self._history_path(record), seal(record.model_dump(mode="json")))
+        self._store.put(self._history_path(record), seal(record))
         for old in sorted(self._store.list(self._history_folder(record.step_name) + "/"))[:-HISTORY_LENGTH]:
             self._store.delete(old)
 
@@ -134,8 +134,7 @@ class RecordStore:
         paths = sorted(self._store.list(self._history_folder(step_name) + "/"), reverse=True)
         for path in sorted(paths, key=lambda path: not path.endswith(f"-{key[:16]}.json")):
             try:
-                data = self._data(path)
-                record = _record(data) if data is not None else None
+                record = self.read(path)
             except LostRecord as lost:
                 log.info("The remembered attempt %s is left out: %s", path, lost.cause)
                 continue
@@ -161,12 +160,13 @@ class RecordStore:
                 verify_outputs(step.outputs, digest_of)
             return record
         except LostRecord as lost:
+            log.info("The record %s of a whole pipeline is not used: %s", path, lost.cause)
             self._drop(path, data, lost)
             return None
 
     def add_pipeline(self, record: PipelineRecord) -> None:
         """Publish the record of a whole pipeline; one that is there already is left alone."""
-        self._store.put_if_absent(self._pipeline_path(record.key), seal(record.model_dump(mode="json")))
+        self._store.put_if_absent(self._pipeline_path(record.key), seal(record))
 
     def records(self) -> Iterator[str]:
         """The names in the store of all records."""

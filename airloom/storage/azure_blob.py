@@ -129,10 +129,8 @@ class AzureBlobStore:
                 with told(self.address, key):
                     self._blob(key).set_blob_metadata(found.metadata, **unchanged(found))
                 return True
-            except ConditionFailed:
-                patience.wait()
-            except NotFound:
-                return False
+            except (ConditionFailed, NotFound):
+                patience.wait()  # it has changed, or is gone
         return False
 
     def delete_if_unused(self, key: str, before: datetime) -> bool:
@@ -148,10 +146,8 @@ class AzureBlobStore:
             return False
         try:
             self._delete(key, **unchanged(found))
-        except ConditionFailed:
-            return False
-        except NotFound:
-            return True
+        except (ConditionFailed, NotFound):
+            return not self.exists(key)
         return True
 
     def list(self, prefix: str = "") -> Iterator[str]:

@@ -10,12 +10,14 @@ import json
 from typing import Any
 
 from airloom.errors import IntegrityError
-from airloom.graph.canonical import canonical_json, digest_value
+from airloom.graph.canonical import canonical_json, digest_bytes, digest_value
+from airloom.graph.model import Model
 
 
-def seal(body: dict[str, Any]) -> bytes:
-    """The bytes to store for `body`."""
-    return canonical_json({"body": body, "digest": digest_value(body)})
+def seal(body: Model | dict[str, Any]) -> bytes:
+    """The bytes to store for `body`, which are canonical JSON themselves."""
+    data = canonical_json(body)
+    return b'{"body":%b,"digest":"%b"}' % (data, digest_bytes(data).encode())
 
 
 def unseal(data: bytes, what: str) -> dict[str, Any]:

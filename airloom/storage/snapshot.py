@@ -236,7 +236,7 @@ def _entries_at(manifest: TreeManifest, path: str) -> list[TreeEntry]:
         entry for entry in manifest.entries if not wanted or entry.path == wanted or entry.path.startswith(wanted + "/")
     ]
     if not found:
-        close = difflib.get_close_matches(wanted, [entry.path for entry in manifest.entries], n=1)
+        close = difflib.get_close_matches(wanted, [entry.path for entry in manifest.entries])
         question = f"Did you mean {close[0]!r}? " if close else ""
         raise NotFound(
             f"The snapshot has no file or folder {path!r}.",

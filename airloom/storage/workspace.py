@@ -70,7 +70,7 @@ class WorkspaceStore:
 
     def put_datastore(self, config: DatastoreConfig) -> None:
         """Make or replace the configuration of a datastore; its data is not touched."""
-        self.store.put(self.datastore_key(config.name), seal(config.model_dump(mode="json")))
+        self.store.put(self.datastore_key(config.name), seal(config))
 
     def delete_datastore(self, name: str) -> None:
         """Forget a datastore; its data stays. No error if there is none."""
@@ -102,7 +102,7 @@ class WorkspaceStore:
     def _no_datastore(self, name: str) -> NotFound:
         keys = self.store.list(self.key("datastores", ""))
         names = [key.rpartition("/")[2].removesuffix(".json") for key in keys]
-        close = difflib.get_close_matches(name, names, n=1)
+        close = difflib.get_close_matches(name, names)
         question = f"Did you mean {close[0]!r}? " if close else ""
         return NotFound(
             f"The workspace {self.workspace!r} has no datastore {name!r}.",

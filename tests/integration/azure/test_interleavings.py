@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.storage.blob import BlobProperties
 
+from airloom.errors import StoreUnavailable
+from airloom.storage import azure_blob
 from airloom.storage.azure_account import AzureAddress
 from airloom.storage.azure_blob import AzureBlobStore
+from tests.support.azurite import Azurite
 
 pytestmark = [pytest.mark.integration, pytest.mark.azurite]
 
@@ -54,6 +57,29 @@ def test_a_touch_of_what_is_being_collected_is_not_believed(store: AzureBlobStor
     assert not store.exists("k")
 
 
+def test_what_is_gone_before_it_can_be_collected_is_as_good_as_collected(store: AzureBlobStore) -> None:
+    store.put("k", b"1")
+    interrupted = Interrupted(store.address, lambda other: other.delete("k"))
+    assert interrupted.delete_if_unused("k", SOON) is True
+    assert not store.exists("k")
+
+
+def test_a_touch_does_not_put_the_marks_of_an_old_version_onto_a_new_one(
+    store: AzureBlobStore, azurite: Azurite
+) -> None:
+    """By its mark the writer of the new version knows it again."""
+    blob = azurite.client().get_blob_client(store.address.container, "k")
+    marks: list[dict[str, str]] = []
+
+    def write(other: AzureBlobStore) -> None:
+        other.put("k", b"new")
+        marks.append(blob.get_blob_properties().metadata)
+
+    store.put("k", b"old")
+    assert Interrupted(store.address, write).touch("k") is True
+    assert [blob.get_blob_properties().metadata] == marks
+
+
 def test_two_touches_at_once_are_both_done(store: AzureBlobStore) -> None:
     store.put("k", b"1")
     assert Interrupted(store.address, lambda other: other.touch("k")).touch("k") is True
@@ -82,3 +108,45 @@ def test_an_update_of_what_was_deleted_meanwhile_makes_it_anew(store: AzureBlobS
     store.put("k", b"1")
     Interrupted(store.address, lambda other: other.delete("k")).update("k", lambda old: (old or b"none") + b"+")
     assert store.get("k") == b"none+"
+
+
+class Restless(Interrupted):
+    """A store of which another user acts each time that this one has looked."""
+
+    def _interrupt(self) -> None:
+        act, self._act = self._act, None  # what the other reads is no look of this one
+        assert act is not None
+        act(AzureBlobStore(self.address))
+        self._act = act
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda store: store.touch("k"),
+        lambda store: store.delete_exactly("k", b"1"),
+        lambda store: store.update("k", lambda old: b"mine"),
+    ],
+    ids=["touch", "delete_exactly", "update"],
+)
+def test_patience_with_others_ends(store: AzureBlobStore, monkeypatch: pytest.MonkeyPatch, use: Other) -> None:
+    monkeypatch.setattr(azure_blob, "_PATIENCE_SECONDS", 0.2)
+    store.put("k", b"1")
+    with pytest.raises(StoreUnavailable) as caught:
+        use(Restless(store.address, lambda other: other.put("k", b"1")))
+    assert caught.value.message == (
+        f"Others have changed the object 'k' of the store {store.address} without a break for a minute."
+    )
+    assert caught.value.hint == "Try again later."
+
+
+def test_patience_waits_longer_each_time_up_to_a_second_and_at_random(
+    store: AzureBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that two who have met do not meet again and again."""
+    longest: list[float] = []
+    monkeypatch.setattr(azure_blob.random, "uniform", lambda least, most: longest.append(most) or least)
+    patience = azure_blob._Patience(store.address, "k")
+    for _ in range(9):
+        patience.wait()
+    assert longest == [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from airloom.errors import IntegrityError
 from airloom.graph.canonical import digest_bytes
 from airloom.storage.azure_account import BLOCK
 from airloom.storage.azure_blob import AzureBlobStore
@@ -64,3 +65,26 @@ def test_whole_reads_of_an_object_that_is_replaced_give_one_version(store: Azure
         while not writer.done():
             assert len(set(store.get("k"))) == 1
         writer.result()
+
+
+def test_a_large_object_is_read_from_anywhere_in_pieces_of_any_size(store: AzureBlobStore) -> None:
+    data = bytes(range(251)) * (SIZE // 251 + 1)
+    store.put("k", data)
+    with store.open_read("k") as stream:
+        assert stream.readable()
+        pieces = [stream.read(1), stream.read(BLOCK), stream.readline(5), stream.read(BLOCK + 7), stream.read()]
+        assert b"".join(pieces) == data
+        assert [len(piece) for piece in pieces[:4]] == [1, BLOCK, 5, BLOCK + 7]
+        assert stream.read(1) == b""
+
+
+def test_a_file_whose_digest_is_right_arrives_whatever_its_size(store: AzureBlobStore, tmp_path: Path) -> None:
+    for size in (0, BLOCK - 1, BLOCK, 5 * BLOCK + 3):
+        (tmp_path / "source").write_bytes(b"x" * size)
+        store.put_file("k", tmp_path / "source", digest=digest_bytes(b"x" * size))
+        info = store.info("k")
+        assert info is not None
+        assert info.size == size
+        with pytest.raises(IntegrityError, match=f"^The file {tmp_path}/source has the digest"):
+            store.put_file("k", tmp_path / "source", digest=digest_bytes(b"y" * (size + 1)))
+    assert store.get("k") == b"x" * size

@@ -30,6 +30,10 @@ USES: dict[str, Use] = {
     "delete": lambda store: store.delete("k"),
     "list": lambda store: list(store.list()),
     "etag": lambda store: store.etag("k"),
+    "info": lambda store: store.info("k"),
+    "touch": lambda store: store.touch("k"),
+    "delete_exactly": lambda store: store.delete_exactly("k", b""),
+    "delete_if_unused": lambda store: store.delete_if_unused("k", datetime.now(UTC)),
 }
 each_use = pytest.mark.parametrize("use", USES.values(), ids=USES)
 
@@ -54,8 +58,11 @@ def with_sas(monkeypatch: pytest.MonkeyPatch, azurite: Azurite, signature: str) 
 @each_use
 def test_a_container_that_does_not_exist(address: AzureAddress, use: Use) -> None:
     store = AzureBlobStore(AzureAddress(address.account, "no-such-container"))
-    with pytest.raises(StoreUnavailable, match=r"has no container 'no-such-container'\. Make it \(az storage"):
+    with pytest.raises(
+        StoreUnavailable, match=r"has no container 'no-such-container'\. Make it \(az storage"
+    ) as caught:
         use(store)
+    assert caught.value.target == str(store.address)
 
 
 @each_use
@@ -91,8 +98,13 @@ def test_a_signature_that_may_only_read(
     store.put("k", b"1")
     with_sas(monkeypatch, azurite, sas(azurite, store.address, hours=1, permission="rl"))
     assert store.get("k") == b"1"
-    with pytest.raises(StoreUnavailable, match=r"refuses the credentials \(Authorization.*the rights they give"):
-        store.put("k", b"2")
+    for write in (lambda: store.put("k", b"2"), lambda: store.touch("k"), lambda: store.delete("k")):
+        with pytest.raises(
+            StoreUnavailable, match=r"refuses the credentials \(Authorization.*the rights they give"
+        ) as no:
+            write()
+        assert no.value.target == str(store.address)
+    assert store.get("k") == b"1"
 
 
 @pytest.mark.parametrize("hours", [-1, 1])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airloom.graph.canonical import canonical_json, digest_bytes, digest_value
-from airloom.graph.model import DataLocation, Retries
+from airloom.graph.model import DataLocation, Model, Retries
 from tests.support.builders import a_step
 from tests.unit.graph.graphs import scalars
 
@@ -66,6 +68,16 @@ def test_the_form_itself() -> None:
     assert canonical_json(DataLocation(datastore="d")) == b'{"datastore":"d","path":""}'
     assert digest_value("a") == digest_bytes(b'"a"')
     assert digest_bytes(b"") == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+
+
+class Stamped(Model):
+    when: datetime
+    among: tuple[Path, ...]
+
+
+def test_a_model_is_written_as_its_json() -> None:
+    value = Stamped(when=datetime(2026, 7, 1, tzinfo=UTC), among=(Path("a/b"),))
+    assert canonical_json(value) == b'{"among":["a/b"],"when":"2026-07-01T00:00:00Z"}'
 
 
 def test_text_counts_as_it_is_written() -> None:

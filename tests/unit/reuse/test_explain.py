@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -40,12 +40,13 @@ def the_rest(explanation: Explanation) -> dict[str, Any]:
 
 
 def test_changes_are_listed_in_the_order_of_the_new_key_then_what_is_gone() -> None:
-    before = {"gone": 1, "same": 2, "other": None, "none": None}
+    before = {"gone": 1, "same": 2, "other": None, "none": None, "gone too": None}
     now = {"new": None, "other": 3, "same": 2, "none": None}
     assert explain.changes(before, now) == [
         Change(part="new", before=None, now=None),
         Change(part="other", before=None, now=3),
         Change(part="gone", before=1, now=None),
+        Change(part="gone too", before=None, now=None),
     ]
     assert explain.changes(now, now) == []
 
@@ -54,7 +55,15 @@ def test_the_nearest_attempt_differs_in_the_fewest_parts_and_of_equals_is_the_ne
     newest, near, far = a_record({"a": 1, "b": 9}, "3"), a_record({"a": 9, "b": 1}, "2"), a_record({}, "1")
     assert explain.nearest({"a": 1, "b": 1}, [newest, near, far]) == newest
     assert explain.nearest({"a": 9, "b": 1}, [newest, near, far]) == near
+    assert explain.nearest({"a": 0, "b": 0}, [newest, near]) == newest
     assert explain.nearest({}, []) is None
+
+
+@pytest.mark.parametrize("now", [{"a": 1}, {"a": 2}])
+def test_no_more_of_the_history_is_read_once_an_attempt_differs_in_one_part_at_most(now: dict[str, Any]) -> None:
+    history = iter([a_record({"b": 3}), a_record({"a": 1}), a_record({"a": 2})])
+    assert explain.nearest(now, history) == a_record({"a": 1})
+    assert list(history) == [a_record({"a": 2})]
 
 
 @pytest.mark.parametrize(
@@ -73,28 +82,30 @@ def test_reused(reason: Reason, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "reason", "message"),
+    ("explained", "reason", "message"),
     [
         (
-            explain.not_wanted(STEP, "refresh"),
+            lambda: explain.not_wanted(STEP, "refresh"),
             Reason.REFRESH,
             "A refresh was asked for: computed anew, and the record replaced.",
         ),
-        (explain.not_wanted(STEP, "off"), Reason.REUSE_OFF, "Reuse is off for this step or this run."),
+        (lambda: explain.not_wanted(STEP, "off"), Reason.REUSE_OFF, "Reuse is off for this step or this run."),
         (
-            explain.no_key(STEP, AirloomError("It is gone.")),
+            lambda: explain.no_key(STEP, AirloomError("It is gone.")),
             Reason.NO_KEY,
             "What counts for it could not be read, so nothing can be reused. It is gone.",
         ),
         (
-            explain.missed(STEP, StepKey("n", {}), [], no_files),
+            lambda: explain.missed(STEP, StepKey("n", {}), [], no_files),
             Reason.FIRST_RUN,
             "No earlier attempt of this step is on record.",
         ),
     ],
 )
-def test_executed_without_comparison(found: Explanation, reason: Reason, message: str) -> None:
-    assert found == Explanation(step_id="train", name="train it", action="executed", reason=reason, message=message)
+def test_executed_without_comparison(explained: Callable[[], Explanation], reason: Reason, message: str) -> None:
+    assert explained() == Explanation(
+        step_id="train", name="train it", action="executed", reason=reason, message=message
+    )
 
 
 def test_a_record_that_is_gone() -> None:
@@ -160,6 +171,13 @@ def test_files_are_named_only_for_source_folders_that_are_known(part: str, unkno
 
     found = explain.missed(STEP, StepKey("n", {part: "d2"}), [a_record({part: "d1"})], files_of)
     assert found.message == f"Changed since run run-1: {part} (was 'd1', is 'd2')."
+
+
+@pytest.mark.parametrize(("before", "now", "fate"), [({}, {"source": "d"}, "new"), ({"source": "d"}, {}, "gone")])
+def test_no_files_are_named_of_a_source_folder_that_was_not_there(
+    before: dict[str, Any], now: dict[str, Any], fate: str
+) -> None:
+    assert missed(before, now, {"d": {"main.py": "1"}}).message == f"Changed since run run-1: source is {fate}."
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airloom.errors import StoreUnavailable
 from airloom.execution import Busy
 from airloom.graph.results import Reason
+from airloom.reuse import leases as leases_module
 from airloom.reuse.leases import LEASE_SECONDS, LeaseStore, Owner
 from airloom.storage.envelope import seal, unseal
+from airloom.storage.local import LocalStore
 from airloom.storage.object_store import ObjectStore
 from tests.support.builders import a_graph, a_step
 from tests.support.in_process import DATASTORE, InProcessRun, Workbench
@@ -99,6 +106,112 @@ def test_an_unreadable_lease_holds_nobody_off(leases: LeaseStore, store: ObjectS
     store.put("reuse/leases/k", damage)
     assert leases.holder("k") is None
     assert leases.acquire("k", an_owner()) is not None
+
+
+def test_a_lease_in_the_place_of_another_holds_nobody_off(leases: LeaseStore, store: ObjectStore) -> None:
+    assert leases.acquire("k", an_owner()) is not None
+    store.put("reuse/leases/other", store.get("reuse/leases/k"))
+    assert leases.holder("other") is None
+    assert leases.acquire("other", an_owner("run-2")) is not None
+
+
+# --- owners ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_owner_is_this_process() -> None:
+    owner = Owner.of_this_process("run-1", "train", "1-a")
+    assert (owner.run_id, owner.step_id, owner.attempt) == ("run-1", "train", "1-a")
+    assert (owner.host, owner.pid) == (socket.gethostname(), os.getpid())
+    assert owner.started == _start_time(os.getpid())
+    assert not owner.is_dead()
+
+
+@pytest.mark.parametrize(
+    ("changes", "dead"),
+    [
+        ({"pid": 2**22 + 1}, True),
+        ({"started": "0"}, True),
+        ({"pid": 2**22 + 1, "host": "elsewhere"}, False),
+    ],
+)
+def test_an_owner_is_dead_if_its_process_on_this_host_is_gone(changes: dict[str, Any], dead: bool) -> None:
+    """A process that has got the same number since is not taken for it."""
+    assert an_owner().model_copy(update=changes).is_dead() is dead
+
+
+# --- renewing -------------------------------------------------------------------------------------------------------
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LocalStore:
+    """A store for leases that are renewed at once."""
+    monkeypatch.setattr(leases_module, "RENEW_SECONDS", 0.01)
+    return LocalStore(tmp_path / "hasty")
+
+
+def test_a_held_lease_is_renewed_until_it_is_released(hasty: LocalStore) -> None:
+    def expires() -> float:
+        return float(unseal(hasty.get("reuse/leases/k"), "The lease")["expires_at"])
+
+    lease = LeaseStore(hasty, "reuse").acquire("k", an_owner())
+    assert lease is not None
+    before = expires()
+    with lease:
+        eventually(lambda: expires() > before)
+        thread = next(thread for thread in threading.enumerate() if thread.name == "lease-k")
+        assert thread.daemon
+    assert not thread.is_alive()
+    assert not hasty.exists("reuse/leases/k")
+
+
+def test_a_lease_that_was_lost_is_no_longer_renewed(hasty: LocalStore, caplog: pytest.LogCaptureFixture) -> None:
+    leases = LeaseStore(hasty, "reuse")
+    lease = leases.acquire("k", an_owner())
+    assert lease is not None
+    with lease:
+        hasty.delete("reuse/leases/k")
+        while leases.acquire("k", an_owner("run-2")) is None:
+            hasty.delete("reuse/leases/k")
+        eventually(lambda: not any(thread.name == "lease-k" for thread in threading.enumerate()))
+    assert leases.holder("k") == an_owner("run-2")
+    assert caplog.messages == ["The lease of key k was lost; another run may compute it as well."]
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("It is away."), OSError(5, "Input/output error")])
+def test_a_store_that_is_away_for_a_while_costs_no_lease(
+    hasty: LocalStore, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    away = Away(hasty, error)
+    lease = LeaseStore(away, "reuse").acquire("k", an_owner())
+    assert lease is not None
+    with lease:
+        away.left = 2
+        eventually(lambda: away.left < 0)
+    assert caplog.messages == [f"Renewing the lease of key k failed, will try again: {error}"] * 2
+
+
+class Away:
+    """A store that fails so many times."""
+
+    def __init__(self, store: LocalStore, error: Exception) -> None:
+        self._store, self._error = store, error
+        self.left = 0
+
+    def update(self, key: str, change: Callable[[bytes | None], bytes]) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            raise self._error
+        self._store.update(key, change)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
 
 def test_a_run_waits_for_the_live_run_that_computes_the_same_step(bench: Workbench) -> None:

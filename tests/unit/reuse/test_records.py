@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def test_a_record_whose_outputs_are_not_what_they_were_is_dropped(
         (seal({"format": 1}).replace(b"1}", b"2}"), ALTERED),
         (seal({"format": 1}), "The reuse record is of a format this version does not know."),
         (seal([1]), ALTERED),  # type: ignore[arg-type]
-        (seal(a_record(key="c").model_dump(mode="json")), "The reuse record belongs to another key."),
+        (seal(a_record(key="c")), "The reuse record belongs to another key."),
     ],
 )  # fmt: skip
 def test_a_record_that_cannot_be_believed_is_dropped(
@@ -138,6 +139,53 @@ def test_the_record_of_a_pipeline_counts_until_a_record_is_replaced(records: Rec
     assert records.find_pipeline(KEY, intact) is None
     records.add(a_record(created_at="2027"), replace=True)
     assert records.refreshed() not in ("", once)
+
+
+def test_an_unreadable_mark_of_replaced_records_is_a_miss(records: RecordStore, store: LocalStore) -> None:
+    records.add_pipeline(PipelineRecord(key=KEY, steps={"train": a_record()}))
+    store.put("reuse/refreshed", b"\xff")
+    assert records.refreshed() not in ("", "\xff")
+    assert records.find_pipeline(KEY, intact) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (PipelineRecord(key=KEY, steps={}, refreshed="before"), "Records were replaced since."),
+        (PipelineRecord(key="c", steps={}), "It belongs to another key."),
+        ({"format": 1}, "It is of a format this version does not know."),
+    ],
+)
+def test_the_log_says_why_the_record_of_a_pipeline_is_not_used(
+    records: RecordStore, store: LocalStore, caplog: pytest.LogCaptureFixture, body: Any, cause: str
+) -> None:
+    path = f"reuse/pipelines/ab/{KEY}.json"
+    store.put(path, seal(body))
+    with caplog.at_level(logging.INFO, "airloom"):
+        assert records.find_pipeline(KEY, intact) is None
+    assert caplog.messages == [f"The record {path} of a whole pipeline is not used: {cause}"]
+    assert not store.exists(path)
+
+
+def test_all_that_is_kept_is_listed_by_kind_and_can_be_read_unproven(records: RecordStore, store: LocalStore) -> None:
+    pipeline = PipelineRecord(key=KEY, steps={"train": a_record()})
+    records.add(a_record(), replace=True)
+    records.add_pipeline(pipeline)
+    records.remember(a_record())
+    (record,), (pipelines,), (history,) = records.records(), records.pipelines(), records.histories()
+    assert (record, pipelines) == (f"reuse/records/ab/{KEY}.json", f"reuse/pipelines/ab/{KEY}.json")
+    assert records.read(record) == records.read(history) == a_record()
+    assert records.read_pipeline(pipelines) == pipeline
+    assert set(store.list()) == {record, pipelines, history, "reuse/refreshed"}
+
+
+def test_reading_unproven_tells_what_is_gone_from_what_is_damaged(records: RecordStore, store: LocalStore) -> None:
+    assert records.read("reuse/gone") is None
+    assert records.read_pipeline("reuse/gone") is None
+    store.put("reuse/newer", seal({"format": 2}))
+    for read in (records.read, records.read_pipeline):
+        with pytest.raises(LostRecord, match=r"^The reuse record was written by a newer version of Airloom\.$"):
+            read("reuse/newer")
 
 
 def test_a_lease_is_given_up_and_extended_by_its_owner_only(store: LocalStore) -> None:

@@ -21,6 +21,19 @@ def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "store")
 
 
+class RemoteStore(LocalStore):
+    """A store whose objects lie on no disk of this machine, as far as anybody can see."""
+
+    def local_path(self, key: str) -> None:
+        return None
+
+
+@pytest.fixture
+def remote(tmp_path: Path, cache: StatCache) -> WorkspaceStore:
+    """A workspace in a store that is elsewhere."""
+    return WorkspaceStore(RemoteStore(tmp_path / "remote"), "lab", cache)
+
+
 @pytest.fixture
 def cache(tmp_path: Path) -> StatCache:
     return StatCache(tmp_path / "cache" / "digests.sqlite")

@@ -63,6 +63,8 @@ def test_a_listing_tells_size_and_time(data: DatastoreHandle) -> None:
     (info,) = data.list("b.txt")
     assert info.size == 2
     assert abs(info.modified - datetime.now(UTC)) < timedelta(minutes=1)
+    os.utime(data.local_path("b.txt"), (1_600_000_000, 1_600_000_000))
+    assert data.list("b.txt")[0].modified == datetime.fromtimestamp(1_600_000_000, UTC)
 
 
 def test_scanning_a_folder_is_relative_to_it(data: DatastoreHandle) -> None:
@@ -163,6 +165,18 @@ def test_writing_does_not_replace_unless_allowed(data: DatastoreHandle) -> None:
         data.write("", io.BytesIO(b"x"))
 
 
+def test_a_name_that_is_taken_while_the_bytes_arrive_is_not_replaced(data: DatastoreHandle) -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            data.local_path("new").write_text("another's")
+            return super().read(size)
+
+    with pytest.raises(AlreadyExists, match="'raw' already has 'new'"):
+        data.write("new", Slow(b"mine"), overwrite=False)
+    assert data.local_path("new").read_text() == "another's"
+    assert hidden_names(data.local_path()) == []
+
+
 def test_a_broken_stream_leaves_what_was_there(data: DatastoreHandle) -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
@@ -183,6 +197,15 @@ def test_deleting_files_and_folders(data: DatastoreHandle) -> None:
     assert hidden_names(data.local_path()) == []
     with pytest.raises(UnsafePath, match="root of the datastore 'raw' cannot be deleted"):
         data.delete(".")
+
+
+def test_what_a_link_leads_to_outside_is_not_deleted(data: DatastoreHandle, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").touch()
+    data.local_path("2024/out").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UnsafePath, match="leaves its folder through a symbolic link"):
+        data.delete("2024/out/kept")
+    assert (tmp_path / "elsewhere" / "kept").exists()
 
 
 # --- publishing -----------------------------------------------------------------------------------------------------
@@ -277,6 +300,8 @@ def test_links_in_what_is_published_hold_afterwards(data: DatastoreHandle, stagi
     data.publish(staged, "deep/er/out")
     assert data.scan("deep/er/out") == expected
     assert entry_paths(expected) == ["absolute/w", "relative", "step-10/w"]
+    assert os.readlink(data.local_path("deep/er/out/relative")) == "step-10/w"
+    assert os.readlink(data.local_path("deep/er/out/absolute")) == "step-10"
 
 
 def test_links_that_leave_what_is_published_are_refused(data: DatastoreHandle, tmp_path: Path) -> None:

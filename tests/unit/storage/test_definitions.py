@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -157,6 +159,80 @@ def test_experiments_whose_names_look_alike_have_dags_of_their_own() -> None:
 def test_dags_of_others_are_told_apart(other: str) -> None:
     with pytest.raises(InvalidName, match=f"The DAG '{other}' was not made by Airloom"):
         digest16_of_dag_id(other)
+
+
+def test_a_mended_shard_lists_what_is_stored_and_nothing_else(definitions: DefinitionStore, store: LocalStore) -> None:
+    kept = [definitions.put(a_definition(experiment=f"e{number}")) for number in range(40)]
+    number = shard_of(kept[0])
+    here = sorted(digest for digest in kept if shard_of(digest) == number)
+    assert len(here) > 1
+    others = {other: definitions.shard_etag(other) for other in range(SHARDS) if other != number}
+    foreign = f"{here[0][:2]}{'0' * 14}"
+    store.put(f"index/{number:02x}.json", seal({"definitions": [here[0], foreign]}))
+    definitions.mend_shard(number)
+    assert definitions.listed(number) == here
+    assert {other: definitions.shard_etag(other) for other in others} == others
+
+
+@pytest.mark.parametrize("data", [b"{", seal({}), None])
+def test_an_index_that_is_damaged_is_mended(
+    definitions: DefinitionStore, store: LocalStore, data: bytes | None
+) -> None:
+    digest = definitions.put(a_definition())
+    key = f"index/{shard_of(digest):02x}.json"
+    intact = store.get(key)
+    store.delete(key)
+    if data is not None:
+        store.put(key, data)
+    definitions.mend_shard(shard_of(digest))
+    assert store.get(key) == intact
+
+
+def test_an_unlisted_definition_stays_and_the_others_stay_listed(definitions: DefinitionStore) -> None:
+    digests = sorted(definitions.put(a_definition(experiment=f"e{number}")) for number in range(40))
+    number = shard_of(digests[0])
+    definitions.unlist(digests[0])
+    assert listed(definitions) == digests[1:]
+    assert definitions.get(digests[0]) == a_definition(experiment=definitions.get(digests[0]).experiment)
+    assert sorted(definitions.stored()) == digests
+    definitions.unlist("0" * 16)
+    assert len([digest for digest in digests if shard_of(digest) == number]) == len(definitions.shard(number)) + 1
+    assert listed(definitions) == digests[1:]
+
+
+def test_a_definition_is_unlisted_although_the_index_is_lost(definitions: DefinitionStore, store: LocalStore) -> None:
+    digests = sorted(definitions.put(a_definition(experiment=f"e{number}")) for number in range(40))
+    number = shard_of(digests[0])
+    store.delete(f"index/{number:02x}.json")
+    definitions.unlist(digests[0])
+    here = [digest for digest in digests if shard_of(digest) == number]
+    assert definitions.listed(number) == here[1:]
+
+
+def test_the_last_put_of_a_definition_counts_as_its_use(definitions: DefinitionStore, store: LocalStore) -> None:
+    digest = definitions.put(a_definition())
+    os.utime(store.root / f"definitions/{digest}.json", (0, 0))
+    old = definitions.info(digest)
+    assert old is not None and old.modified.year == 1970
+    definitions.put(a_definition())
+    new = definitions.info(digest)
+    assert new is not None and new.modified > datetime.now(UTC) - timedelta(minutes=1)
+    assert new.size == old.size == len(canonical_json(a_definition()))
+    assert definitions.delete_if_unused(digest, datetime.now(UTC) - timedelta(hours=1)) is False
+    assert definitions.info("0" * 16) is None
+
+
+def test_an_index_that_cannot_be_written_is_no_error_for_readers(
+    definitions: DefinitionStore, store: LocalStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    digest = definitions.put(a_definition())
+    key = f"index/{shard_of(digest):02x}.json"
+    store.delete(key)
+    store.put(f"{key}/in the way", b"")
+    with caplog.at_level(logging.WARNING, "airloom"):
+        assert definitions.shard(shard_of(digest)) == [digest]
+    assert caplog.messages[0] == f"The index {key} was lost or damaged; it is made anew."
+    assert caplog.messages[1].startswith(f"The index {key} cannot be written: ")
 
 
 class Interrupted(DefinitionStore):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airloom.errors import IntegrityError
+from airloom.graph.model import DataLocation
 from airloom.storage.envelope import seal, unseal
 from tests.unit.graph.graphs import scalars
 
@@ -17,6 +18,13 @@ from tests.unit.graph.graphs import scalars
 def test_what_was_sealed_comes_back(body: dict[str, Any]) -> None:
     assert unseal(seal(body), "It") == body
     assert unseal(seal(body) + b"\n", "It") == body
+
+
+def test_the_form_never_changes() -> None:
+    """Objects of any version are read by any other."""
+    digest = "930e320660b772c509ac19250c2f6830f2cbd71f5225ad60718cd539f4e18680"
+    assert seal({"b": 1, "a": "é"}) == b'{"body":{"a":"\\u00e9","b":1},"digest":"%b"}' % digest.encode()
+    assert seal(DataLocation(datastore="d")) == seal({"path": "", "datastore": "d"})
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"body": {}}', b'{"digest": ""}', b"\xff", b"[" * 10**5])

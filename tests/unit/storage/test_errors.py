@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from airloom.errors import AirloomError
+from airloom.graph.canonical import digest_bytes
 from airloom.storage.datastores import DatastoreConfig
 from airloom.storage.definitions import DefinitionStore, digest16_of_dag_id
 from airloom.storage.local import LocalStore
@@ -54,6 +56,11 @@ def place(tmp_path: Path) -> Place:
 
 def link(path: Path, aim: str) -> Path:
     path.symlink_to(aim)
+    return path
+
+
+def pipe(path: Path) -> Path:
+    os.mkfifo(path)
     return path
 
 
@@ -127,7 +134,8 @@ CASES: dict[str, Case] = {
     "private key": (lambda p: p.store.get("a/.airloom-x"), "'a/.airloom-x' cannot be the key of an object.", "A key is a relative path without empty or '.' parts, and without names of Airloom's own.", "a/.airloom-x"),
     "folder in the way": (lambda p: p.store.put("workspaces", b""), "No object can be written to {root}/store/workspaces: other objects lie below this name.", "Choose another key.", "{root}/store/workspaces"),
     "folder in the way of a new object": (lambda p: p.store.put_if_absent("workspaces", b""), "No object can be written to {root}/store/workspaces: other objects lie below this name.", "Choose another key.", "{root}/store/workspaces"),
-    "other bytes": (lambda p: p.workspace.put_blob(ZEROS, b""), f"Content sent as {ZEROS} has the digest af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262.", "Send it again.", ZEROS),
+    "other bytes": (lambda p: p.workspace.put_blob(ZEROS, b"1"), f"Content sent as {ZEROS} has the digest {digest_bytes(b'1')}.", "Send it again.", ZEROS),
+    "changed source": (lambda p: p.store.put_file("k", p.source / "main.py", digest=ZEROS), f"The file {{root}}/source/main.py has the digest {digest_bytes(b'1')}, not {ZEROS}: it was changed meanwhile.", "Do not write to it while it is uploaded; try again.", "{root}/source/main.py"),
     "no such datastore": (lambda p: p.workspace.datastore("blop"), "The workspace 'lab' has no datastore 'blop'.", "Did you mean 'blob'? It has: blob.", "blop"),
     "no definition": (lambda p: p.definitions.get("0123456789abcdef"), "There is no pipeline definition 0123456789abcdef.", "`airloom gc` removes those that were not used for long. Submit the pipeline again.", "0123456789abcdef"),
     "no digest of a definition": (lambda p: p.definitions.get("x" * 99), f"'{'x' * 80}' is not the digest of a definition.", "It has 16 hexadecimal digits.", "x" * 80),
@@ -159,6 +167,7 @@ CASES: dict[str, Case] = {
     "no file to digest": (lambda p: StatCache(None).digest(p.root / "gone"), "The file {root}/gone does not exist.", "Check the path.", "{root}/gone"),
     "link to nothing": (lambda p: collect(link(p.source / "l", "gone").parent), "The symbolic link {root}/source/l leads to {root}/source/gone, which does not exist.", "Remove or exclude it.", "l"),
     "link out of a source folder": (lambda p: collect(link(p.source / "l", "/usr").parent), "The symbolic link {root}/source/l leads to /usr, outside of {root}/source.", "Replace it by what it points to, or exclude it.", "l"),
+    "pipe": (lambda p: collect(pipe(p.source / "l").parent), "{root}/source/l is neither a file nor a folder (a device, pipe or socket).", "Remove or exclude it.", "{root}/source/l"),
     "link around": (lambda p: collect(link(p.source / "l", ".").parent), "The symbolic link {root}/source/l leads back to a folder around it.", "Remove or exclude it.", "l"),
 }  # fmt: skip
 

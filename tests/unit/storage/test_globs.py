@@ -49,6 +49,13 @@ def test_folders_in_which_nothing_can_match_are_not_visited() -> None:
     assert not glob.excludes("2024/01/")
     assert glob.excludes("2024/readme.txt")
     assert Glob("*.csv").excludes("sub/")
+    assert not Glob("*/imgX/*.png").excludes("a/imgX/")
+
+
+def test_a_plain_path_is_a_pattern_in_its_folder() -> None:
+    glob = Glob("data/2024/a.csv")
+    assert glob.base == "data/2024"
+    assert not glob.excludes("a.csv")
 
 
 names = st.sampled_from(["a", "b", "ab"])

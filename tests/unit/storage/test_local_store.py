@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,57 @@ def test_any_keys_are_listed_as_sorted_text(tmp_path_factory: pytest.TempPathFac
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert list(store.list()) == stored
+
+
+def test_it_is_shown_as_its_folder(store: LocalStore) -> None:
+    assert repr(store) == f"LocalStore('{store.root}')"
+
+
+def test_keys_share_a_fixed_number_of_locks(store: LocalStore) -> None:
+    for number in range(300):
+        store.delete_exactly(f"k{number}", b"")  # no lock is needed for what is not there
+    assert not store.root.exists()
+    for number in range(300):
+        assert store.touch(f"k{number}") is False
+    locks = os.listdir(store.root / ".airloom-locks")
+    assert 128 < len(locks) <= 256
+    assert {len(name) for name in locks} == {2}
+    assert all(0 <= int(name, 16) < 256 for name in locks)
+
+
+def test_what_was_used_at_that_very_time_is_not_deleted(store: LocalStore) -> None:
+    store.put("k", b"")
+    info = store.info("k")
+    assert info is not None
+    assert store.delete_if_unused("k", info.modified) is False
+    assert store.delete_if_unused("k", info.modified + timedelta(microseconds=1)) is True
+
+
+def test_nothing_else_is_left_beside_an_object(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"4")
+    for _ in range(2):
+        store.put("f/put", b"1")
+        store.put_if_absent("f/absent", b"2")
+        store.update("f/update", lambda old: (old or b"") + b"3")
+        store.put_file("f/file", tmp_path / "source")
+    assert sorted(os.listdir(store.root / "f")) == ["absent", "file", "put", "update"]
+
+
+def test_a_lock_is_held_until_the_update_is_done(store: LocalStore) -> None:
+    """Others who want to write the object wait for it, and for nothing else."""
+    done: list[bytes] = []
+    writer = threading.Thread(target=lambda: (store.put("k", b"later"), done.append(store.get("k"))))
+
+    def change(old: bytes | None) -> bytes:
+        writer.start()
+        writer.join(0.2)
+        assert done == []
+        return b"first"
+
+    store.put("k", b"old")
+    store.update("k", change)
+    writer.join()
+    assert done == [b"later"]
 
 
 def test_a_failed_write_leaves_no_temporary_file(store: LocalStore, tmp_path: Path) -> None:

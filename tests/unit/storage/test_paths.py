@@ -102,6 +102,9 @@ def test_a_digest_is_64_hexadecimal_digits(digest: str) -> None:
         ("ok_1.2-x", "ok_1.2-x"),
         ("///", "unnamed"),
         ("", "unnamed"),
+        ("x" * 300, "x" * 200),
+        ("-a b-", "a-b"),
+        ("- -", "unnamed"),
     ],
 )
 def test_slugs_keep_what_airflow_allows(text: str, expected: str) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -119,9 +120,20 @@ def test_the_environment_sets_the_limits(make_tree: MakeTree, monkeypatch: pytes
     assert SnapshotLimits.from_environment() == SnapshotLimits(1024 * 1024, 2)
     with pytest.raises(LimitExceeded, match="limit of 2 files"):
         snap(make_tree("src", SOURCE))
-    monkeypatch.setenv("AIRLOOM_SNAPSHOT_MAX_MB", "-5")
-    with pytest.raises(InvalidName, match=r"AIRLOOM_SNAPSHOT_MAX_MB is '-5'\. Set it to a whole number above 0"):
-        SnapshotLimits.from_environment()
+    for wrong in ("-5", "0", "1.5", "many"):
+        monkeypatch.setenv("AIRLOOM_SNAPSHOT_MAX_MB", wrong)
+        with pytest.raises(InvalidName) as caught:
+            SnapshotLimits.from_environment()
+        assert caught.value.message == f"The environment variable AIRLOOM_SNAPSHOT_MAX_MB is {wrong!r}."
+        assert caught.value.hint == "Set it to a whole number above 0."
+        assert caught.value.target == "AIRLOOM_SNAPSHOT_MAX_MB"
+
+
+def test_a_folder_may_hold_as_much_as_the_limits_say(make_tree: MakeTree) -> None:
+    size = sum(map(len, SOURCE.values()))
+    assert paths_of(
+        collect(make_tree("src", SOURCE), limits=SnapshotLimits(size, len(SOURCE)), cache=null_cache())
+    ) == sorted(SOURCE)
 
 
 # --- the way to the store and back ----------------------------------------------------------------------------------
@@ -170,6 +182,31 @@ def test_a_file_that_changes_after_collecting_is_never_stored_as_what_it_was(
         store_snapshot(workspace, manifest, source)
     with pytest.raises(NotFound, match="has no object"):
         workspace.snapshot(manifest.digest)
+
+
+def test_a_snapshot_comes_from_a_store_elsewhere_as_from_a_near_one(
+    remote: WorkspaceStore, make_tree: MakeTree, tmp_path: Path
+) -> None:
+    source = make_tree("src", SOURCE)
+    manifest = snap(source)
+    store_snapshot(remote, manifest, source)
+    assert materialize(remote, manifest.digest, tmp_path / "some" / "new" / "out") == manifest
+    assert scan_tree(tmp_path / "some/new/out", null_cache()) == manifest
+    remote.store.delete(remote.blob_key(manifest.entries[0].digest))
+    with pytest.raises(IntegrityError, match="is missing"):
+        materialize(remote, manifest.digest, tmp_path / "again")
+
+
+def test_a_near_store_is_not_read_as_a_stream(workspace: WorkspaceStore, stored: TreeManifest, tmp_path: Path) -> None:
+    """The kernel copies its files, without their bytes passing through this process."""
+    near = WorkspaceStore(WithoutStreams(tmp_path / "store"), "lab", workspace.cache)
+    assert materialize(near, stored.digest, tmp_path / "out") == stored
+
+
+class WithoutStreams(LocalStore):
+    def open_read(self, key: str) -> BinaryIO:
+        assert "/blobs/" not in key
+        return super().open_read(key)
 
 
 def test_a_laid_out_file_is_a_copy(workspace: WorkspaceStore, stored: TreeManifest, tmp_path: Path) -> None:
@@ -292,6 +329,12 @@ def test_a_path_that_matches_nothing_is_an_error_with_a_suggestion(make_tree: Ma
         digest_of_paths(manifest, ["train.py", "tain.py"])
     with pytest.raises(NotFound, match=r"no file or folder 'li'"):
         digest_of_paths(manifest, ["li"])
+
+
+def test_one_suggestion_is_made_at_most(make_tree: MakeTree) -> None:
+    manifest = snap(make_tree("src", {"train1.py": "", "train2.py": ""}))
+    with pytest.raises(NotFound, match=r"^The snapshot .*'train\.py'\. Did you mean 'train2\.py'\? Paths are"):
+        digest_of_paths(manifest, ["train.py"])
 
 
 def test_collecting_uses_the_cache(make_tree: MakeTree, cache: StatCache) -> None:

@@ -17,7 +17,7 @@ from airloom.errors import InvalidName, NotFound, UnsafePath
 from airloom.graph.canonical import digest_bytes, digest_value
 from airloom.storage.durable import temporary_name
 from airloom.storage.stat_cache import StatCache, null_cache
-from airloom.storage.tree import TreeEntry, TreeManifest, scan_tree
+from airloom.storage.tree import TreeEntry, TreeManifest, entries_digest, scan_tree
 from airloom.storage.walk import walk
 
 MakeTree = Callable[[str, dict[str, str]], Path]
@@ -77,6 +77,12 @@ def test_the_digest_is_that_of_the_entries(make_tree: MakeTree) -> None:
     assert manifest.digest == digest_value([{"path": "a", "size": 1, "digest": digest_bytes(b"1")}])
 
 
+@pytest.mark.parametrize("count", [0, 1, 9_999, 10_000, 10_001, 20_001])
+def test_the_digest_of_many_entries_is_that_of_their_list(count: int) -> None:
+    rows = [{"path": f"{number:05}", "size": number, "digest": f"{number:064x}"} for number in range(count)]
+    assert entries_digest(tuple(TreeEntry.model_construct(**row) for row in rows)) == digest_value(rows)
+
+
 @settings(max_examples=30, deadline=None)
 @given(files=trees, seed=st.randoms(use_true_random=False))
 def test_the_digest_does_not_depend_on_the_order_of_creation(
@@ -113,8 +119,14 @@ def test_a_manifest_survives_json(make_tree: MakeTree) -> None:
 
 @pytest.mark.parametrize("path", ["../../etc/cron.d/x", "/etc/passwd", "a/../../b", "a//b", "./a", "a/"])
 def test_a_manifest_with_an_unsafe_path_is_refused(path: str) -> None:
-    with pytest.raises(UnsafePath, match=re.escape(repr(path))):
+    with pytest.raises(UnsafePath, match=re.escape(repr(path))) as caught:
         TreeManifest.model_validate({"entries": [{"path": path, "size": 0, "digest": "0" * 64}]})
+    assert caught.value.target == path
+
+
+def test_a_path_that_is_not_in_normal_form_is_called_so() -> None:
+    with pytest.raises(UnsafePath, match=r"^The path 'a//b' of a tree manifest is not in normal form\.$"):
+        TreeManifest.model_validate({"entries": [{"path": "a//b", "size": 0, "digest": "0" * 64}]})
 
 
 @pytest.mark.parametrize(
@@ -206,8 +218,16 @@ def test_what_is_no_file_is_refused_and_not_read(make_tree: MakeTree) -> None:
 def test_names_that_are_not_text_are_refused(make_tree: MakeTree) -> None:
     root = make_tree("t", {})
     (root / os.fsdecode(b"caf\xe9")).touch()
-    with pytest.raises(InvalidName, match=r"not valid UTF-8\. Rename the file, or exclude it"):
+    with pytest.raises(
+        InvalidName, match=r"'caf\\udce9' is not valid UTF-8\. Rename the file, or exclude it"
+    ) as caught:
         scan(root)
+    assert caught.value.target == "caf\udce9"
+    (root / "sub").mkdir()
+    (root / "caf\udce9").rename(root / "sub" / "caf\udce9")
+    with pytest.raises(InvalidName, match="not valid UTF-8") as caught:
+        scan(root)
+    assert caught.value.target == "sub/caf\udce9"
 
 
 def test_a_missing_root_is_named(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from airloom.errors import UnsafePath
-from airloom.storage.file_digests import RACY_NS, FileStat, signed
+from airloom.storage import file_digests
+from airloom.storage.file_digests import RACY_NS, FileStat, digest_file, signed
 from airloom.storage.stat_cache import StatCache, null_cache, with_check
 from airloom.storage.tree import digest_tree, scan_tree
-from airloom.storage.walk import FoundFolder, walk_folders
+from airloom.storage.walk import FoundFolder, walk, walk_folders
 
 FILES = 40
 _REGULAR = 0o100644
@@ -23,7 +24,7 @@ _REGULAR = 0o100644
 
 @pytest.fixture(scope="module")
 def _old_trees(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    roots = [tmp_path_factory.mktemp("tree") for _ in range(20)]
+    roots = [tmp_path_factory.mktemp("tree") for _ in range(30)]
     for root in roots:
         for number in range(FILES):
             file = root / f"folder {number % 3}" / f"{number}.txt"
@@ -138,6 +139,40 @@ def test_a_tree_from_the_future_is_not_remembered(cache: StatCache, tree: Path) 
 
 def test_a_small_tree_needs_no_memory_of_its_own(cache: StatCache, tree: Path) -> None:
     assert digest_tree(tree / "folder 0", cache) == true_digest(tree / "folder 0")
+    assert trees(cache) == {}
+
+
+@pytest.mark.parametrize(("count", "remembered"), [(31, 0), (32, 1)])
+def test_a_tree_is_remembered_from_32_files_on(cache: StatCache, tree: Path, count: int, remembered: int) -> None:
+    left = iter(range(count))
+    kept = {file.path for file in walk(tree) if next(left, None) is not None}
+    chosen = digest_tree(tree, cache, exclude=lambda path: not path.endswith("/") and path not in kept)
+    assert len(kept) == count
+    assert chosen == scan_tree(tree, null_cache(), exclude=lambda path: path[-1] != "/" and path not in kept).digest
+    assert len(trees(cache)) == remembered
+
+
+def test_a_part_of_a_tree_may_hold_links_to_the_rest(cache: StatCache, tree: Path) -> None:
+    (tree / "folder 1" / "link").symlink_to("../folder 0/0.txt")
+    with pytest.raises(UnsafePath, match="outside of"):
+        digest_tree(tree / "folder 1", cache)
+    assert digest_tree(tree / "folder 1", cache, boundary=tree) == (
+        scan_tree(tree / "folder 1", null_cache(), boundary=tree).digest
+    )
+
+
+def test_a_tree_that_is_written_to_while_it_is_read_is_not_remembered(
+    cache: StatCache, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tree / "folder 1" / "1.txt"
+
+    def read(path: Path | str, *, together: bool = True) -> str:
+        if str(path) == str(file) and file.read_text() != "written":
+            file.write_text("written")
+        return digest_file(path, together=together)
+
+    monkeypatch.setattr(file_digests, "digest_file", read)
+    assert digest_tree(tree, cache) == true_digest(tree)
     assert trees(cache) == {}
 
 

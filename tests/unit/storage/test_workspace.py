@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,16 @@ def test_a_datastore_is_found_by_its_name(workspace: WorkspaceStore, tmp_path: P
     assert workspace.datastore("blob").local_path("a") == tmp_path / "blob" / "a"
 
 
+def test_nothing_else_of_a_workspace_is_taken_for_a_datastore(workspace: WorkspaceStore) -> None:
+    config = DatastoreConfig(name="blob", root="/srv")
+    workspace.put_datastore(config)
+    workspace.put_snapshot(TreeManifest(entries=()))
+    workspace.store.put(workspace.key("datastores of old", "other.json"), b"{}")
+    assert workspace.datastores() == {"blob": config}
+    with pytest.raises(NotFound, match=r"It has: blob\.$"):
+        workspace.datastore("other")
+
+
 def test_an_unknown_datastore_is_answered_with_those_that_exist(workspace: WorkspaceStore) -> None:
     with pytest.raises(NotFound, match=r"'lab' has no datastore 'blob'. It has: none\."):
         workspace.datastore("blob")
@@ -101,6 +112,18 @@ def test_the_default_folder_of_a_datastore_lies_in_the_store(tmp_path: Path) -> 
     assert workspace.default_datastore_root("blob") == tmp_path / "workspaces/lab/data/blob"
     with pytest.raises(InvalidName, match="name of a datastore"):
         workspace.default_datastore_root("../x")
+
+
+def test_in_a_store_elsewhere_a_datastore_has_no_default_folder(remote: WorkspaceStore) -> None:
+    with pytest.raises(NotFound) as caught:
+        remote.default_datastore_root("blob")
+    assert caught.value.message == (
+        "The datastore 'blob' has no default folder, as the store of the workspace is remote."
+    )
+    assert caught.value.hint == (
+        "Set data_root in section [airloom] of airflow.cfg, or give the datastore's root explicitly."
+    )
+    assert caught.value.target == "blob"
 
 
 # --- blobs and snapshots --------------------------------------------------------------------------------------------
@@ -150,6 +173,36 @@ def test_a_snapshot_is_laid_out_as_it_was_and_a_damaged_one_is_told(workspace: W
         materialize(workspace, manifest.digest, tmp_path / "again")
 
 
+def test_a_snapshot_that_is_used_is_marked_so(workspace: WorkspaceStore) -> None:
+    manifest = TreeManifest(entries=())
+    workspace.put_snapshot(manifest)
+    path = workspace.store.local_path(workspace.snapshot_key(manifest.digest))
+    assert path is not None
+    os.utime(path, (0, 0))
+    assert workspace.snapshot(manifest.digest) == manifest
+    assert path.stat().st_mtime == 0
+    assert workspace.use_snapshot(manifest.digest) == manifest
+    assert path.stat().st_mtime > 0
+
+
+class Collected(LocalStore):
+    """A store from which the collector takes each object just after it was read."""
+
+    def get(self, key: str) -> bytes:
+        data = super().get(key)
+        self.delete(key)
+        return data
+
+
+def test_a_snapshot_that_is_removed_while_it_is_looked_at_cannot_be_used(tmp_path: Path) -> None:
+    workspace = WorkspaceStore(Collected(tmp_path), "lab")
+    digest = workspace.put_snapshot(TreeManifest(entries=()))
+    with pytest.raises(NotFound) as caught:
+        workspace.use_snapshot(digest)
+    assert caught.value.message == f"The snapshot {digest} was removed."
+    assert (caught.value.hint, caught.value.target) == ("Upload it again.", digest)
+
+
 # --- artifacts ------------------------------------------------------------------------------------------------------
 
 
@@ -170,6 +223,7 @@ def test_an_artifact_may_be_written_through_its_path(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("growing")
     assert workspace.list_artifacts(*ATTEMPT) == ["logs/job.txt"]
+    assert workspace.artifact_path(*ATTEMPT) == path.parents[1]
 
 
 def test_missing_and_unsafe_artifacts(workspace: WorkspaceStore) -> None:
