@@ -26,7 +26,7 @@ test: lint unit ## Check style, types and import rules, then run all tests
 	$(BIN)/python -m pytest -m integration
 
 thorough: venv ## Run the tests of crashes, races and corruption at full scale (takes an hour)
-	$(BIN)/python -m pytest --thorough -m thorough
+	$(BIN)/python -m pytest --thorough -m thorough --timeout 3600
 
 bench: venv ## Measure everything beside its peers, on an idle machine (takes half an hour)
 	$(BIN)/python -m benchmarks
