@@ -271,7 +271,7 @@ class Client(PublishedCalls):
 
     def resume_run(self, workspace: str, run_id: str) -> JsonObject:
         """Let a run that failed or was canceled go on from the steps that have no result."""
-        return self._object("POST", _path("workspaces", workspace, "runs", run_id, "resume"))
+        return self._object("POST", path_to("workspaces", workspace, "runs", run_id, "resume"))
 
     def get_graph(self, workspace: str, run_id: str) -> JsonObject:
         """The pipeline of a run, as it was submitted."""
