@@ -2,7 +2,7 @@
 
 Run as a program with the server's environment; reads one JSON command per line, and answers each with a line that
 begins with "answer". Each command is done by a fork, so that Airflow is imported once. A write is a statement that
-changes the database, the end of a transaction, or an event by which Python tells that a file is about to be changed.
+changes the database, the commit of such statements, or an event by which Python tells that a file will be changed.
 """
 
 from __future__ import annotations
@@ -61,10 +61,12 @@ class Death:
 
     def _on_statement(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         if statement.lstrip().upper().startswith(CHANGES):
+            connection.info["changed"] = True
             self._count()
 
     def _on_commit(self, connection: Any) -> None:
-        self._count()
+        if connection.info.pop("changed", False):
+            self._count()
 
     def _on_event(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name in FILE_EVENTS and not (name == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR)):

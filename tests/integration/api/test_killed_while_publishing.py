@@ -84,7 +84,7 @@ def test_publishing(do: Do, publisher: Publisher, server: ApiServer) -> None:
     mark = f"k{uuid4().hex[:8]}"
     body = {"workspace": WORKSPACE, "graph": graph().model_dump(mode="json")}
     deaths = until_it_lives(do, "publish", lambda number: {**body, "name": f"{mark}-{number}"})
-    assert deaths > 20
+    assert deaths > 10
 
     there = rows(publisher, mark)
     assert {each["dag_id"] for each in there.values()} == dags(publisher, mark)
@@ -127,7 +127,7 @@ def test_publishing_where_the_dag_is_left_to_the_processor(do: Do, publisher: Pu
     mark = f"w{uuid4().hex[:8]}"
     body = {"workspace": WORKSPACE, "graph": graph().model_dump(mode="json")}
     deaths = -until_it_lives(do, "publish", lambda number: {**body, "name": f"{mark}-{number}"})
-    assert deaths > 10, "it should have failed at last, as there is no processor"
+    assert deaths > 5, "it should have failed at last, as there is no processor"
 
     there = rows(publisher, mark)
     assert there and f"{mark}-{deaths}" not in there, "what has failed is gone"
@@ -138,7 +138,8 @@ def test_publishing_where_the_dag_is_left_to_the_processor(do: Do, publisher: Pu
 
     server.act("use_bundle", name="airloom", active=True)
     some = next(iter(there.values()))
-    server.act("parse", bundle="airloom", file=f"airloom_shard_{shard_of(digest16_of_dag_id(some['dag_id'])):02x}.py")
+    shard = shard_of(digest16_of_dag_id(some["dag_id"]))
+    server.act("parse", bundle="airloom", file=f"airloom_shard_{shard:02x}.py", times=1)
     assert some["dag_id"] in dags(publisher, mark)
     for each in there.values():
         assert publisher.start(each)["pipeline_id"] == each["id"]
@@ -158,7 +159,7 @@ def test_starting(do: Do, publisher: Publisher) -> None:
         }
 
     deaths = until_it_lives(do, "start", asked)
-    assert deaths > 5
+    assert deaths > 2
     for number in range(1, deaths + 2):
         assert do("start", **asked(number)) == 0
     runs = [run for run in publisher.read("runs?limit=1000")["runs"] if run["pipeline_id"] == pipeline["id"]]

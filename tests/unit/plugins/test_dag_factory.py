@@ -16,12 +16,15 @@ from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airloom.graph.model import (
+    DataLocation,
     Definition,
     EnvironmentSpec,
+    FilesSource,
     ParameterDef,
     ParameterValue,
     PipelineGraph,
     PythonScriptSettings,
+    TabularSource,
 )
 from airloom.plugins.dag_factory import build_dag
 from airloom.storage.definitions import dag_id
@@ -113,6 +116,30 @@ def test_parameters_have_types_that_airflow_checks(dag: DAG) -> None:
         dag.params.get_param("depth").resolve("deep")
     with pytest.raises(ParamValidationError, match="'sometimes' is not one of"):
         dag.params.get_param("airloom.reuse").resolve("sometimes")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("a/path", "is not of type 'object'"),
+        ({"kind": "files", "location": {"datastore": "d"}}, "'path' was expected"),
+        ({"kind": "path"}, "'location' is a required property"),
+        ({"kind": "path", "location": {"path": "x"}}, "'datastore' is a required property"),
+        ({"kind": "path", "location": {"datastore": "", "path": "x"}}, "is too short|should be non-empty"),
+    ],
+)
+def test_airflow_checks_the_form_of_data(dag: DAG, wrong: object, message: str) -> None:
+    with pytest.raises(ParamValidationError, match=message):
+        dag.params.get_param("table").resolve(wrong)
+
+
+def test_data_of_another_kind_than_the_default_is_refused() -> None:
+    files = FilesSource(locations=(DataLocation(datastore="d", path="*.csv"),))
+    default = ParameterDef(name="table", type="dataset", default=files)
+    param = build_dag(a_definition(graph=a_pipeline(parameters=(default,)))).params.get_param("table")
+    assert param.resolve() == files.model_dump(mode="json")
+    with pytest.raises(ParamValidationError, match="'files' was expected"):
+        param.resolve(TabularSource(locations=files.locations).model_dump(mode="json"))
 
 
 def test_a_step_has_no_parameters_of_its_own(dag: DAG) -> None:
