@@ -11,7 +11,7 @@ from airloom.errors import InvalidGraph
 from airloom.execution import RunInfo, utc_now
 from airloom.execution.names import REUSE_PARAM, RUN_KEY
 from airloom.graph.canonical import digest_value
-from airloom.graph.model import Definition, ReuseMode
+from airloom.graph.model import Definition, ParameterDef, ReuseMode
 from airloom.storage.paths import slug
 
 REUSE_MODES: tuple[ReuseMode, ...] = ("auto", "off", "refresh")
@@ -24,16 +24,22 @@ def run_info(context: Mapping[str, Any], definition: Definition) -> RunInfo:
     reuse = given.pop(REUSE_PARAM, "auto")
     if reuse not in REUSE_MODES:
         raise InvalidGraph(f"{REUSE_PARAM} must be one of {', '.join(REUSE_MODES)}, got {reuse!r}.", target=REUSE_PARAM)
-    declared = {parameter.name: parameter.default for parameter in definition.graph.parameters}
     return RunInfo(
         workspace=definition.workspace,
         experiment=own.get("experiment") or definition.experiment,
         run_id=run_name(context["dag_run"].dag_id, context["dag_run"].run_id),
-        parameters={name: given.get(name, default) for name, default in declared.items()},
+        parameters={each.name: typed(each, given.get(each.name, each.default)) for each in definition.graph.parameters},
         reuse=reuse,
         started_at=_iso(context["dag_run"].start_date),
         continue_on_step_failure=own.get("continue_on_step_failure"),
     )
+
+
+def typed(parameter: ParameterDef, value: Any) -> Any:
+    """A whole number as one: to the JSON schema by which Airflow's own form checks, 3.0 is an integer too."""
+    if parameter.type == "int" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def new_attempt(context: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from airloom.errors import AirloomError
 from airloom.execution.names import REUSE_PARAM, RUN_KEY
 from airloom.graph.model import ParameterDef, PipelineGraph, ReuseMode
-from airloom.operators.run_context import run_name
+from airloom.operators.run_context import run_name, typed
 from airloom.plugins import experiments
 from airloom.plugins.airflow_gateway import BY_HAND, RUN_ORIGINS, Session, open_session
 from airloom.plugins.checking import check_name
@@ -119,7 +119,7 @@ def _row(session: Session, run: _Found, experiment_id: int, declared: Sequence[P
         "description": _text(own.get("description")),
         "tags": _texts(own.get("tags")),
         "properties": _texts(own.get("properties")),
-        "parameters": {each.name: run.conf.get(each.name, _default(each)) for each in declared},
+        "parameters": {each.name: typed(each, run.conf.get(each.name, _default(each))) for each in declared},
         "reuse": reuse if reuse in get_args(ReuseMode) else "auto",
         "created_at": run.created_at,
         "created_by": run.user or (schedule.created_by if schedule is not None else ""),

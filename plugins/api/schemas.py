@@ -23,19 +23,23 @@ _LONGEST_AGE = 100 * 365 * 24 * 3600
 
 
 _HALF = re.compile("[\ud800-\udfff]")
+_DEEPEST = 50
+"""Levels of lists and objects in a body; a pipeline has a dozen."""
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """All texts in a JSON value, names included."""
-    waiting = [value]
+def _faults(value: Any) -> Iterator[str]:
+    """What no database and no other program could take, though JSON can write it."""
+    waiting = [(value, 1)]
     while waiting:
-        part = waiting.pop()
-        if isinstance(part, str):
-            yield part
+        part, level = waiting.pop()
+        if isinstance(part, str) and ("\0" in part or _HALF.search(part)):
+            yield "a text holds a NUL character or half of a surrogate pair"
+        elif isinstance(part, dict | list) and level > _DEEPEST:
+            yield f"it is nested deeper than {_DEEPEST} levels"
         elif isinstance(part, dict):
-            waiting.extend([*part.keys(), *part.values()])
+            waiting.extend((inner, level + 1) for inner in (*part.keys(), *part.values()))
         elif isinstance(part, list):
-            waiting.extend(part)
+            waiting.extend((inner, level + 1) for inner in part)
 
 
 class Body(BaseModel):
@@ -45,10 +49,9 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_what_no_database_takes(cls, value: Any) -> Any:
-        """JSON can write characters that are none: NUL, and halves of a pair."""
-        if any("\0" in text or _HALF.search(text) for text in _texts(value)):
-            raise ValueError("a text holds a NUL character or half of a surrogate pair")
+    def _refuse_what_nobody_takes(cls, value: Any) -> Any:
+        for fault in _faults(value):
+            raise ValueError(fault)
         return value
 
 

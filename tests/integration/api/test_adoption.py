@@ -90,7 +90,7 @@ def test_airflows_form_refuses_wrong_values(
 
 def test_a_run_from_airflows_form(publisher: Publisher, pipeline: dict[str, Any]) -> None:
     """It is found by its name, though nobody has listed runs; with what was given and who it was."""
-    name = triggered(publisher, pipeline["dag_id"], rate=3, **{"airloom.reuse": "off"})
+    name = triggered(publisher, pipeline["dag_id"], rate=3.0, **{"airloom.reuse": "off"})
     run = publisher.read(f"runs/{quote(name)}")
     assert (run["pipeline_id"], run["experiment"], run["source"]) == (pipeline["id"], "By Airflow", "Portal")
     assert (run["status"], run["reuse"], run["created_by"]) == ("NotStarted", "off", "user")

@@ -14,6 +14,13 @@ from tests.integration.api.server import ApiServer
 from tests.support.builders import a_path
 
 
+def deep(levels: int) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 @pytest.fixture
 def publisher(bench: Bench) -> Publisher:
     return Publisher(bench)
@@ -97,6 +104,8 @@ def test_disabled(publisher: Publisher) -> None:
         ({"tags": {"a": "\0"}}, 400, "NUL"),
         ({"description": "\ud800"}, 400, "surrogate"),
         ({"source": "Nobody"}, 400, "source"),
+        ({"parameters": {"rate": deep(60)}}, 400, "nested deeper than 50 levels"),
+        ({"parameters": {"rate": deep(900)}}, 400, "nested deeper than 50 levels"),
     ],
 )
 def test_wrong_runs(publisher: Publisher, body: dict[str, Any], status: int, message: str) -> None:
