@@ -19,6 +19,8 @@ from tests.integration.api.bench import EXPERIMENT, WORKSPACE, Bench, graph
 from tests.integration.api.publisher import Publisher
 from tests.integration.api.server import ApiServer
 
+pytestmark = pytest.mark.timeout(900)
+
 KILLED = -signal.SIGKILL
 Do = Callable[..., int]
 
