@@ -6,7 +6,7 @@ Whoever changes an endpoint locks its row first, so of two who add a version at 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -198,12 +198,6 @@ def is_archived(endpoint: EndpointRow) -> bool:
 def default_dag(session: Session, endpoint: EndpointRow) -> str:
     """The DAG of its default pipeline: who may read or run this, may read or change the endpoint."""
     return resolve(session, endpoint).dag_id
-
-
-def with_default(session: Session, pipeline_id: str) -> Sequence[str]:
-    """The ids of the endpoints whose default version is this pipeline."""
-    query = select(EndpointRow.id).join(EndpointVersionRow, IS_DEFAULT)
-    return session.scalars(query.where(EndpointVersionRow.pipeline_id == pipeline_id)).all()
 
 
 _OF_VERSION = PipelineRow.id == EndpointVersionRow.pipeline_id

@@ -1,8 +1,8 @@
 """Publishing pipelines: an immutable definition, its DAG in Airflow, and a row that only ever changes its status.
 
-The definition is stored first; alone it harms nobody. Then our row and Airflow's DAG are written in one transaction:
-nobody sees one without the other, whenever the server dies. What follows, listing the definition for the DAG
-processor, is made up for when a server starts, and when the pipeline is run.
+The definition is stored first, and held: it can be read, but is offered to nobody. Then our row and Airflow's DAG are
+written in one transaction: nobody sees one without the other, whenever the server dies. What follows, releasing the
+definition and listing it for the DAG processor, is made up for when a server starts, and when the pipeline is run.
 """
 
 from __future__ import annotations
@@ -142,14 +142,14 @@ def graph_of(settings: Settings, row: PipelineRow) -> PipelineGraph:
 
 
 def mend_index(settings: Settings) -> None:
-    """List every published pipeline for the DAG processor: a server may have died before it did so."""
+    """Release and list the definition of every published pipeline: a server may have died before it did so."""
     with open_session() as session:
         published = set(session.scalars(select(PipelineRow.definition)))
     definitions = DefinitionStore(open_store(settings.store))
     listed = {number: set(definitions.shard(number)) for number in {shard_of(digest) for digest in published}}
     for digest in sorted(published):
         if digest not in listed[shard_of(digest)]:
-            definitions.settle(digest)
+            definitions.release(digest)
 
 
 @lru_cache(maxsize=4096)

@@ -58,18 +58,17 @@ def publish_dag(
     Where the server cannot write the DAG itself, the row comes first: a pipeline with a row is one that is published,
     and what it lacks is made up for. A DAG without a row would be one that nobody has published.
     """
-    definitions.keep(definition)
-    digest = digest16_of_dag_id(dag)
-    if _write(definition, dag, row):
-        definitions.enlist(digest)
-        return
-    with open_session() as session:
-        session.add(row)
-    definitions.enlist(digest)
+    digest = definitions.hold(definition)
+    written = _write(definition, dag, row)
+    if not written:
+        with open_session() as session:
+            session.add(row)
+    definitions.release(digest)
     try:
-        _wait_until_known(dag, timeout)
+        if not written:
+            _wait_until_known(dag, timeout)
     except DagNotReady:
-        definitions.unlist(digest)
+        definitions.withhold(digest)
         with open_session() as session:
             session.delete(row)
         raise

@@ -83,6 +83,10 @@ class DefinitionStore:
         """Store a definition, so that it can be read but is not listed; returns its short digest."""
         data = canonical_json(definition)
         digest = digest_bytes(data)[:16]
+        self._keep(digest, data)
+        return digest
+
+    def _keep(self, digest: str, data: bytes) -> None:
         key = _definition_key(digest)
         while not self._store.put_if_absent(key, data):
             if not freshen(self._store, key):
@@ -90,7 +94,36 @@ class DefinitionStore:
             if self._store.get(key) != data:
                 raise _altered(key)
             break
+
+    def hold(self, definition: Definition) -> str:
+        """Store a definition that is to be published, so that it can be read; returns its short digest.
+
+        Until it is released it is no part of what an index lists when it is made anew: that it is there does not mean
+        that anybody has published it.
+        """
+        data = canonical_json(definition)
+        digest = digest_bytes(data)[:16]
+        self._store.put(held_key(digest), data)
         return digest
+
+    def release(self, digest: str) -> None:
+        """Let a definition that was held be one like others, and list it. Doing it again changes nothing."""
+        try:
+            self._keep(digest, self._store.get(held_key(digest)))
+        except NotFound:
+            pass  # it was released before
+        self.settle(digest)
+        self._store.delete(held_key(digest))
+
+    def withhold(self, digest: str) -> None:
+        """Take a release back: the definition can still be read, and that is all."""
+        self._store.put(held_key(digest), self._store.get(_definition_key(digest)))
+        self.unlist(digest)
+        self._store.delete(_definition_key(digest))
+
+    def held(self) -> Iterator[str]:
+        """The short digests of the definitions that were not released, or are just being so."""
+        return self._digests_below("held/")
 
     def enlist(self, digest: str) -> None:
         """List a stored definition in its shard."""
@@ -135,7 +168,10 @@ class DefinitionStore:
 
     def stored(self) -> Iterator[str]:
         """The short digests of all definitions, listed or not."""
-        names = (key.removeprefix("definitions/").removesuffix(".json") for key in self._store.list("definitions/"))
+        return self._digests_below("definitions/")
+
+    def _digests_below(self, folder: str) -> Iterator[str]:
+        names = (key.removeprefix(folder).removesuffix(".json") for key in self._store.list(folder))
         return (name for name in names if _DIGEST16.fullmatch(name))
 
     def info(self, digest: str) -> ObjectInfo | None:
@@ -152,7 +188,7 @@ class DefinitionStore:
             )
         key = _definition_key(digest)
         try:
-            data = self._store.get(key)
+            data = self._read(digest)
         except NotFound:
             raise NotFound(
                 f"There is no pipeline definition {digest}.",
@@ -169,6 +205,12 @@ class DefinitionStore:
                 hint="Use the version that wrote it, or submit the pipeline again.",
                 target=key,
             ) from None
+
+    def _read(self, digest: str) -> bytes:
+        try:
+            return self._store.get(_definition_key(digest))
+        except NotFound:
+            return self._store.get(held_key(digest))
 
     def shard(self, number: int) -> list[str]:
         """The short digests of the definitions in a shard, sorted. An index that is lost or damaged is made anew."""
@@ -215,6 +257,11 @@ class DefinitionStore:
 
 def _definition_key(digest: str) -> str:
     return f"definitions/{digest}.json"
+
+
+def held_key(digest: str) -> str:
+    """Key of a definition that is to be published."""
+    return f"held/{digest}.json"
 
 
 def index_key(number: int) -> str:

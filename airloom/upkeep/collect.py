@@ -23,7 +23,7 @@ from typing import Any
 
 from airloom.errors import AirloomError
 from airloom.runner.outputs import staging_stem
-from airloom.storage.definitions import shard_of
+from airloom.storage.definitions import held_key, shard_of
 from airloom.storage.workspace import WorkspaceStore
 from airloom.upkeep.inventory import Inventory, StoredDefinition
 from airloom.upkeep.leftovers import Leftover, staging, temporary
@@ -85,6 +85,7 @@ class _Collector:
             self._staging,
             self._files_of_runs,
             self._definitions,
+            self._held,
             self._snapshots,
             self._blobs,
             self._leases,
@@ -103,12 +104,13 @@ class _Collector:
 
     def _read(self) -> Work[None]:
         yield Progress(phase="asking for live runs")
+        self._all.published = frozenset(self._runs.published())
+        self._release_held()
         before = [use for use in self._runs.uses((), self._now) if use.live]
         yield from self._all.read()
         yield Progress(phase="asking for live runs")
         dags = [definition.dag_id for definition in self._all.definitions.values()]
         self._uses = [*before, *self._runs.uses(dags, self._cutoff)]
-        self._all.published = frozenset(self._runs.published())
         if self._limits.max_bytes is not None:
             yield Progress(phase="weighing")
             self._cutoff = cutoff_that_fits(self._all, self._uses, self._cutoff, self._floor, self._fits)
@@ -215,6 +217,21 @@ class _Collector:
             else:
                 yield from self._all.read_definitions()
 
+    def _release_held(self) -> None:
+        """A server may have died after it had published a pipeline, but before it had released the definition."""
+        definitions = self._all.definitions_of
+        for digest in definitions.held():
+            if digest in self._all.published and not self._dry_run:
+                definitions.release(digest)
+
+    def _held(self, _: Kept) -> Work[None]:
+        """What was to be published, but was not when its server died."""
+        for digest in self._all.definitions_of.held():
+            yield Progress(phase="looking for leftovers")
+            info = self._store.info(held_key(digest))
+            if info is not None and digest not in self._all.published and info.modified < self._floor:
+                self._take("leftovers", held_key(digest), info.size, self._floor)
+
     def _list_kept(self, kept: Kept) -> None:
         """A collection that was killed may have left a pipeline unlisted that somebody uses since."""
         definitions = self._all.definitions_of
@@ -271,7 +288,7 @@ class _Collector:
     def _temporary_files(self) -> Iterator[Leftover | None]:
         for handle in self._all.places.distinct():
             yield from temporary(handle.local_path())
-        for key, skip in ((self._workspace.key(), "data"), ("definitions", ""), ("index", "")):
+        for key, skip in ((self._workspace.key(), "data"), ("definitions", ""), ("held", ""), ("index", "")):
             folder = self._store.local_path(key)
             if folder is not None:
                 yield from temporary(folder, skip=skip)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from airloom.plugins import endpoints, schedules, workspaces
+from airloom.plugins import endpoints, workspaces
 from airloom.plugins.airflow_gateway import READ, SUBMIT, CurrentUser, is_allowed, open_session
 from airloom.plugins.api import schemas
 from airloom.plugins.api.auth import dag_of_endpoint, requires
@@ -72,7 +72,7 @@ def update_endpoint(
 ) -> schemas.Endpoint:
     """Changes what is given, all of it or, on an error, nothing."""
     endpoints.update(settings, user, ws, endpoint_id, Change(**body.model_dump()))
-    return _changed(settings, ws, endpoint_id, request)
+    return _read(settings, ws, endpoint_id, request)
 
 
 @router.post(
@@ -88,7 +88,7 @@ def add_endpoint_version(
 ) -> schemas.Endpoint:
     """The published pipeline becomes the version with the next number."""
     endpoints.add_version(settings, user, ws, endpoint_id, body.pipeline_id, default=body.default)
-    return _changed(settings, ws, endpoint_id, request)
+    return _read(settings, ws, endpoint_id, request)
 
 
 @router.post(f"{_ONE}/archive", summary="Archive an endpoint", dependencies=[requires(SUBMIT, dag_of_endpoint)])
@@ -97,7 +97,7 @@ def archive_endpoint(
 ) -> schemas.Endpoint:
     """Disables it and frees its name."""
     endpoints.archive(settings, user, ws, endpoint_id)
-    return _changed(settings, ws, endpoint_id, request)
+    return _read(settings, ws, endpoint_id, request)
 
 
 @router.post(f"{_ONE}/reactivate", summary="Reactivate an endpoint", dependencies=[requires(SUBMIT, dag_of_endpoint)])
@@ -111,7 +111,7 @@ def reactivate_endpoint(
 ) -> schemas.Endpoint:
     """Gives an archived endpoint a name and enables it."""
     endpoints.reactivate(settings, user, ws, endpoint_id, body.name)
-    return _changed(settings, ws, endpoint_id, request)
+    return _read(settings, ws, endpoint_id, request)
 
 
 @router.post(f"{_ONE}/runs", status_code=201, summary="Submit an endpoint", dependencies=[requires(SUBMIT)])
@@ -138,12 +138,6 @@ async def submit_endpoint(
         return read_run(settings, ws, endpoints.submit(settings, user, ws, endpoint, asked), request)
 
     return await in_thread(start_and_read)
-
-
-def _changed(settings: Settings, ws: str, endpoint_id: str, request: Request) -> schemas.Endpoint:
-    """The endpoint after a change, of which its schedules are told."""
-    schedules.settle_of_endpoint(settings, endpoint_id)
-    return _read(settings, ws, endpoint_id, request)
 
 
 def _read(settings: Settings, ws: str, endpoint_id: str, request: Request) -> schemas.Endpoint:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from airloom.plugins import endpoints, publishing, schedules, workspaces
+from airloom.plugins import publishing, workspaces
 from airloom.plugins.airflow_gateway import READ, SUBMIT, CurrentUser, is_allowed, open_session
 from airloom.plugins.api import schemas
 from airloom.plugins.api.auth import dag_of_pipeline, requires
@@ -84,7 +84,6 @@ def update_pipeline(
 ) -> schemas.PublishedPipeline:
     """No runs of a disabled pipeline can be made; those under way go on."""
     publishing.set_status(settings, ws, pipeline_id, body.status)
-    _settle_schedules(settings, pipeline_id)
     return _read(settings, ws, pipeline_id, request)
 
 
@@ -112,15 +111,6 @@ async def submit_pipeline(
         return read_run(settings, ws, start(settings, user, ws, target, asked), request)
 
     return await in_thread(start_and_read)
-
-
-def _settle_schedules(settings: Settings, pipeline_id: str) -> None:
-    """Those of the pipeline itself, and of the endpoints in front of it, are told what has become of it."""
-    schedules.settle_of_pipeline(settings, pipeline_id)
-    with open_session() as session:
-        in_front = endpoints.with_default(session, pipeline_id)
-    for endpoint_id in in_front:
-        schedules.settle_of_endpoint(settings, endpoint_id)
 
 
 def _read(settings: Settings, ws: str, pipeline_id: str, request: Request) -> schemas.PublishedPipeline:

@@ -68,6 +68,13 @@ def listed(server: ApiServer) -> set[str]:
     return {digest for shard in range(16) for digest in definitions.listed(shard) or ()}
 
 
+def names_stored(server: ApiServer, mark: str) -> set[str]:
+    """The published pipelines of a test whose definitions count as stored."""
+    definitions = DefinitionStore(open_store(server.store.as_uri()))
+    publications = [definitions.get(digest).publication for digest in definitions.stored()]
+    return {each.name for each in publications if each is not None and each.name.startswith(mark)}
+
+
 def rows(publisher: Publisher, mark: str) -> dict[str, dict[str, Any]]:
     """The published pipelines of a test by name."""
     found = publisher.read("pipelines?limit=1000")["pipelines"]
@@ -90,6 +97,7 @@ def test_publishing(do: Do, publisher: Publisher, server: ApiServer) -> None:
 
     there = rows(publisher, mark)
     assert {each["dag_id"] for each in there.values()} == dags(publisher, mark)
+    assert names_stored(server, mark) <= set(there), "what is stored would be listed when an index is made anew"
     digests = {digest16_of_dag_id(each["dag_id"]) for each in there.values()}
     unlisted = digests - listed(server)
     assert unlisted, "no process died between the transaction and the index, so that is not tried"
@@ -102,6 +110,7 @@ def test_publishing(do: Do, publisher: Publisher, server: ApiServer) -> None:
     assert publisher.start(first)["pipeline_id"] == first["id"]
     assert do("begin_serving") == 0
     assert digests <= listed(server)
+    assert names_stored(server, mark) == set(there)
     for each in others:
         assert publisher.start(each)["status"] == "NotStarted"
     assert dags(publisher, mark) == {each["dag_id"] for each in there.values()}

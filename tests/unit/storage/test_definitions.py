@@ -275,3 +275,54 @@ def test_settling_sees_a_definition_that_comes_meanwhile(definitions: Definition
     Interrupted(store, come).settle(digest)
     assert not come
     assert listed(definitions) == [digest]
+
+
+# --- definitions that are to be published -----------------------------------------------------------------------
+
+
+def test_one_that_is_held_can_be_read_and_is_none_of_those_that_are_stored(
+    definitions: DefinitionStore, store: LocalStore
+) -> None:
+    """Nor is it when an index is made anew, and when somebody settles or mends what is listed."""
+    digest = definitions.hold(a_definition())
+    assert definitions.get(digest) == a_definition()
+    assert list(definitions.held()) == [digest]
+    assert list(definitions.stored()) == [] and definitions.info(digest) is None
+    other = definitions.put(a_definition(experiment="other"))
+    for number in range(SHARDS):
+        store.delete(f"index/{number:02x}.json")
+    definitions.settle(digest)
+    definitions.mend_shard(shard_of(digest))
+    assert listed(definitions) == [other]
+
+
+def test_released_it_is_one_like_others(definitions: DefinitionStore) -> None:
+    digest = definitions.hold(a_definition())
+    for _ in range(2):
+        definitions.release(digest)
+        assert definitions.get(digest) == a_definition()
+        assert (listed(definitions), list(definitions.stored()), list(definitions.held())) == ([digest], [digest], [])
+
+
+def test_a_release_can_be_taken_back(definitions: DefinitionStore) -> None:
+    digest = definitions.hold(a_definition())
+    definitions.release(digest)
+    definitions.withhold(digest)
+    assert definitions.get(digest) == a_definition()
+    assert (listed(definitions), list(definitions.stored()), list(definitions.held())) == ([], [], [digest])
+    definitions.release(digest)
+    assert listed(definitions) == [digest]
+
+
+def test_nothing_is_released_that_was_not_held(definitions: DefinitionStore) -> None:
+    definitions.release("0" * 16)
+    assert listed(definitions) == []
+    with pytest.raises(NotFound, match="There is no pipeline definition 0000000000000000"):
+        definitions.get("0" * 16)
+
+
+def test_one_that_is_held_is_checked_like_others(definitions: DefinitionStore, store: LocalStore) -> None:
+    digest = definitions.hold(a_definition())
+    store.put(f"held/{digest}.json", canonical_json(a_definition(experiment="altered")))
+    with pytest.raises(IntegrityError, match="was altered"):
+        definitions.get(digest)

@@ -406,3 +406,18 @@ def test_a_published_pipeline_can_always_be_run(deployment: Deployment) -> None:
     for step in deployment.definitions.get(kept).graph.steps:
         deployment.storage.use_snapshot(step.settings.snapshot)
     check_sound(deployment, finish(verify(deployment.storage)))
+
+
+def test_what_was_to_be_published_when_its_server_died(deployment: Deployment) -> None:
+    """It goes, if nobody published it, and not before its server is long dead; else it is one like others again."""
+    definitions = deployment.definitions
+    published, lost = (definitions.hold(deployment.define(pipe)) for pipe in (CHAIN, EDITED))
+    deployment.table.publish(published)
+    assert deployment.gc().freed == {}
+    assert (list(definitions.stored()), list(definitions.held())) == ([published], [lost])
+    deployment.age(DAY)
+    assert deployment.gc(dry_run=True).freed["leftovers"].count == 1
+    assert list(definitions.held()) == [lost]
+    assert deployment.gc().freed["leftovers"].count == 1
+    assert (list(definitions.stored()), list(definitions.held())) == ([published], [])
+    assert definitions.shard(shard_of(published)) == [published]
