@@ -12,7 +12,7 @@ import pytest
 from airloom.storage.object_store import open_store
 from airloom.storage.schedules import ScheduleDocument, ScheduleStore, short_id
 from tests.integration.api.bench import WORKSPACE, Bench
-from tests.integration.api.test_pipelines import Publisher
+from tests.integration.api.publisher import Publisher
 
 WEEKLY = {"frequency": "Week", "interval": 2, "week_days": ["Monday", "Friday"], "time_of_day": "15:30"}
 
