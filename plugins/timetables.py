@@ -6,7 +6,7 @@ before it do not. Only Airflow's own backfill, which somebody asks for, goes bac
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
@@ -84,5 +84,5 @@ def latest_due(rule: Rule, last: datetime | None, earliest: datetime, now: datet
     found = next_instant(rule, last, earliest)
     if found is None or found > now:
         return found
-    latest = rule.before(now)
+    latest = rule.before(now + timedelta.resolution)
     return found if latest is None else max(found, latest)

@@ -68,6 +68,7 @@ class Rule:
 
     def after(self, instant: datetime) -> datetime | None:
         """The first instant after this one; None if there is none before the end of all dates."""
+        instant = _plain(instant)
         if instant < self.start and self._fires_at_start:
             return self.start
         try:
@@ -81,6 +82,7 @@ class Rule:
 
     def before(self, instant: datetime) -> datetime | None:
         """The last instant before this one; None if there is none."""
+        instant = _plain(instant)
         if instant <= self.start:
             return None
         found = self._computed_before(instant)
@@ -209,6 +211,12 @@ class Rule:
                 return [monday + timedelta(days=WEEK_DAYS.index(day)) for day in self.days]
             case _:
                 return [start + timedelta(days=count)]
+
+
+def _plain(instant: datetime) -> datetime:
+    """The same in UTC, and without arithmetic of its own, as the times of pendulum have, which Airflow uses."""
+    utc = instant.astimezone(UTC)
+    return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, UTC)
 
 
 def _first(days: Iterator[date], found_on: Callable[[date], datetime | None]) -> list[datetime]:

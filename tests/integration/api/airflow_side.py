@@ -22,6 +22,11 @@ from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from airloom.plugins.db.models import WorkspaceRow
+from airloom.plugins.db.published import ScheduleRow
+from airloom.plugins.schedule_documents import reconcile
+from airloom.plugins.settings import load_settings
+
 
 def set_states(run_id: str, tasks: dict[str, str], run: str | None = None) -> None:
     """Put tasks, and the run if asked, into states."""
@@ -78,6 +83,24 @@ def delete_run(run_id: str) -> None:
     """Delete a run as a user of Airflow's UI may."""
     with create_session() as session:
         session.delete(session.scalars(select(DagRun).where(DagRun.run_id == run_id)).one())
+
+
+def change_schedule(schedule_id: str, status: str) -> None:
+    """Change a schedule's row and nothing else, like a server that dies after its transaction."""
+    with create_session() as session:
+        session.get_one(ScheduleRow, schedule_id).status = status
+
+
+def move_schedule(schedule_id: str, workspace: str) -> None:
+    """Let a schedule belong to another workspace, which no route does."""
+    with create_session() as session:
+        home = session.scalars(select(WorkspaceRow).where(WorkspaceRow.name == workspace)).one()
+        session.get_one(ScheduleRow, schedule_id).workspace_id = home.id
+
+
+def mend_schedules() -> None:
+    """What a server does when it starts."""
+    reconcile(load_settings())
 
 
 if __name__ == "__main__":

@@ -123,6 +123,11 @@ MATRIX = [
     ("POST", "/workspaces/default/endpoints/none/archive", FROM_USER),
     ("POST", "/workspaces/default/endpoints/none/reactivate", FROM_USER),
     ("POST", "/workspaces/default/endpoints/none/runs", FROM_USER),
+    ("GET", "/workspaces/default/schedules", ALL),
+    ("POST", "/workspaces/default/schedules", FROM_USER),
+    ("GET", "/workspaces/default/schedules/none", ALL),
+    ("PATCH", "/workspaces/default/schedules/none", FROM_USER),
+    ("GET", "/workspaces/default/schedules/none/runs", ALL),
     ("POST", "/workspaces/none/gc", FROM_OP),
     ("POST", "/workspaces/none/verify", FROM_OP),
 ]
