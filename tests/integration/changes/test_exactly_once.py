@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -31,23 +32,22 @@ def test_each_change_is_handed_over_once_though_triggerer_and_worker_are_killed(
     with running_server(tmp_path / "home") as server:
         pipeline = publish(server, tmp_path / "source", "incoming")
         pause(server, pipeline["dag_id"])
-        batches = watch(server, pipeline, "in batches", "incoming")
-        tables = watch(server, pipeline, "table by table", "incoming/**/*.csv", one_run_per="file")
-        texts = [f"{number}.txt" for number in range(20)]
-        csvs = [f"deep/{number}.csv" for number in range(20)]
+        with both_schedules(server, pipeline) as (batches, tables):
+            texts = [f"{number}.txt" for number in range(20)]
+            csvs = [f"deep/{number}.csv" for number in range(20)]
 
-        batches.drop(texts[:10])
-        eventually(batches.handed_over, "the first hand-over")
-        component(server, "triggerer").kill()
-        batches.drop(texts[10:] + csvs)
-        kill_workers_in(server, tables, len(csvs))
+            batches.drop(texts[:10])
+            eventually(batches.handed_over, "the first hand-over")
+            component(server, "triggerer").kill()
+            batches.drop(texts[10:] + csvs)
+            kill_workers_in(server, tables, len(csvs))
 
-        expect(dict.fromkeys(texts + csvs, 1), batches)
-        expect(dict.fromkeys(csvs, 1), tables)
-        check_batches(batches)
-        batches.drop([csvs[0]], "changed")
-        expect({csvs[0]: 2}, batches, tables)
-        assert batches.document()["last_check"]["outcome"] in ("handed_over", "unchanged")
+            expect(dict.fromkeys(texts + csvs, 1), batches)
+            expect(dict.fromkeys(csvs, 1), tables)
+            check_batches(batches)
+            batches.drop([csvs[0]], "changed")
+            expect({csvs[0]: 2}, batches, tables)
+            assert batches.document()["last_check"]["outcome"] in ("handed_over", "unchanged")
 
 
 @pytest.mark.slow
@@ -62,50 +62,59 @@ def test_a_thousand_files_while_everything_is_killed_in_turn(tmp_path: Path, req
         server = stage.server
         pipeline = publish(server, tmp_path / "source", "incoming")
         pause(server, pipeline["dag_id"])
-        batches = watch(server, pipeline, "in batches", "incoming")
-        tables = watch(server, pipeline, "table by table", "incoming/**/*.csv", one_run_per="file")
-        texts = [f"{number % 7}/{number}.txt" for number in range(500)]
-        csvs = [f"{number % 7}/{number}.csv" for number in range(500)]
-        names = [name for pair in zip(texts, csvs, strict=True) for name in pair]
-        began = time.monotonic()
-        with dropping_in_bursts(batches, names, size=40, pause=6.0):
-            eventually(lambda: batches.handed_over(), "the first hand-over")
-            stage.kill("triggerer")
-            log.info("triggerer killed %.0f s after the start", time.monotonic() - began)
-            kill_workers_in(server, tables, len(csvs))
-            log.info("workers killed %.0f s after the start", time.monotonic() - began)
-            stage.wait_until_whole()
-            before = sum(batches.handed_over().values())
-            eventually(lambda: sum(batches.handed_over().values()) > before, "a hand-over after the kills")
-            stage.kill("triggerer")
-            log.info("triggerer killed again %.0f s after the start", time.monotonic() - began)
-            stage.kill(SCHEDULERS[0])
-            log.info("a scheduler killed %.0f s after the start", time.monotonic() - began)
-            stage.wait_until_whole()
-            for process in (psutil.Process(stage.state().pid), *stage.processes()):
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-            log.info("everything killed %.0f s after the start", time.monotonic() - began)
-            start_again(stage)
-            stage.wait_until_whole()
-            log.info("the server was up again %.0f s after the start", time.monotonic() - began)
-        expect(dict.fromkeys(names, 1), batches, seconds=900)
-        expect(dict.fromkeys(csvs, 1), tables, seconds=900)
-        log.info("all was handed over %.0f s after the start", time.monotonic() - began)
-        check_batches(batches)
-        changed = names[::10]
-        batches.drop(changed, "changed")
-        expect({name: 2 if name in changed else 1 for name in names}, batches, seconds=300)
-        expect({name: 2 if name in changed else 1 for name in csvs}, tables, seconds=300)
-        log.info(
-            "%d files: %d batches and as many runs; %d runs of one file each",
-            len(names), batches.memory.state().number, len(tables.runs()),
-        )  # fmt: skip
-        assert server.cli("down").returncode == 0
-        server.cli("up", "--detach", "--schedulers", "2")
-        batches.drop(["after the restart"])
-        expect({"after the restart": 1, names[0]: 2, names[1]: 1}, batches, seconds=300)
-        check_batches(batches)
+        with both_schedules(server, pipeline) as (batches, tables):
+            texts = [f"{number % 7}/{number}.txt" for number in range(500)]
+            csvs = [f"{number % 7}/{number}.csv" for number in range(500)]
+            names = [name for pair in zip(texts, csvs, strict=True) for name in pair]
+            began = time.monotonic()
+            with dropping_in_bursts(batches, names, size=40, pause=6.0):
+                eventually(lambda: batches.handed_over(), "the first hand-over")
+                stage.kill("triggerer")
+                log.info("triggerer killed %.0f s after the start", time.monotonic() - began)
+                kill_workers_in(server, tables, len(csvs))
+                log.info("workers killed %.0f s after the start", time.monotonic() - began)
+                stage.wait_until_whole()
+                before = sum(batches.handed_over().values())
+                eventually(lambda: sum(batches.handed_over().values()) > before, "a hand-over after the kills")
+                stage.kill("triggerer")
+                log.info("triggerer killed again %.0f s after the start", time.monotonic() - began)
+                stage.kill(SCHEDULERS[0])
+                log.info("a scheduler killed %.0f s after the start", time.monotonic() - began)
+                stage.wait_until_whole()
+                for process in (psutil.Process(stage.state().pid), *stage.processes()):
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
+                log.info("everything killed %.0f s after the start", time.monotonic() - began)
+                start_again(stage)
+                stage.wait_until_whole()
+                log.info("the server was up again %.0f s after the start", time.monotonic() - began)
+            expect(dict.fromkeys(names, 1), batches, seconds=900)
+            expect(dict.fromkeys(csvs, 1), tables, seconds=900)
+            log.info("all was handed over %.0f s after the start", time.monotonic() - began)
+            check_batches(batches)
+            changed = names[::10]
+            batches.drop(changed, "changed")
+            expect({name: 2 if name in changed else 1 for name in names}, batches, seconds=300)
+            expect({name: 2 if name in changed else 1 for name in csvs}, tables, seconds=300)
+            log.info(
+                "%d files: %d batches and as many runs; %d runs of one file each",
+                len(names), batches.memory.state().number, len(tables.runs()),
+            )  # fmt: skip
+            assert server.cli("down").returncode == 0
+            server.cli("up", "--detach", "--schedulers", "2")
+            batches.drop(["after the restart"])
+            expect({"after the restart": 1, names[0]: 2, names[1]: 1}, batches, seconds=300)
+            check_batches(batches)
+
+
+@contextmanager
+def both_schedules(server: RunningServer, pipeline: dict[str, Any]) -> Iterator[tuple[Watched, Watched]]:
+    """One that makes a run for each batch of changes, and one that makes a run for each table."""
+    with (
+        watch(server, pipeline, "in batches", "incoming") as batches,
+        watch(server, pipeline, "table by table", "incoming/**/*.csv", one_run_per="file") as tables,
+    ):
+        yield batches, tables
 
 
 @contextmanager

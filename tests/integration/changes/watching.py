@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,11 @@ class Watched:
     """One schedule, the pipeline that it runs, and the folder that it watches."""
 
     server: RunningServer
+    airflow: AirflowApi
     folder: Path
     schedule_id: str
     dag_id: str
     schedule_dag_id: str
-
-    @cached_property
-    def airflow(self) -> AirflowApi:
-        """Airflow's API, to which one signs in once."""
-        return AirflowApi(self.server)
 
     @property
     def memory(self) -> HandOverStore:
@@ -112,8 +108,9 @@ def publish(server: RunningServer, folder: Path, name: str) -> dict[str, Any]:
         return found
 
 
-def watch(server: RunningServer, pipeline: dict[str, Any], name: str, path: str, **data: Any) -> Watched:
-    """A schedule that looks at a path every two seconds."""
+@contextmanager
+def watch(server: RunningServer, pipeline: dict[str, Any], name: str, path: str, **data: Any) -> Iterator[Watched]:
+    """A schedule that looks at a path every two seconds, and a client of its own."""
     body = {
         "name": name,
         "pipeline_id": pipeline["id"],
@@ -126,10 +123,10 @@ def watch(server: RunningServer, pipeline: dict[str, Any], name: str, path: str,
             **data,
         },
     }
+    root = Path(server.workspace().datastores[DATASTORE].root)  # type: ignore[attr-defined]
     with AirflowApi(server) as api:
         made = json.loads(_send(api, "POST", "schedules", body))
-    root = Path(server.workspace().datastores[DATASTORE].root)  # type: ignore[attr-defined]
-    return Watched(server, root / path.partition("/")[0], made["id"], pipeline["dag_id"], made["dag_id"])
+        yield Watched(server, api, root / path.partition("/")[0], made["id"], pipeline["dag_id"], made["dag_id"])
 
 
 def pause(server: RunningServer, dag_id: str) -> None:
