@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -26,28 +27,52 @@ from tests.support.server import RunningServer, running_server
 log = logging.getLogger(__name__)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server whose parts tests may kill, as they come back."""
+    with running_server(tmp_path_factory.mktemp("changes") / "home") as server:
+        yield server
+
+
 @pytest.mark.timeout(600)
-def test_each_change_is_handed_over_once_though_triggerer_and_worker_are_killed(tmp_path: Path) -> None:
+def test_a_run_sees_what_has_changed(server: RunningServer, tmp_path: Path) -> None:
+    pipeline = publish(server, tmp_path / "source", "arrivals")
+    with watch(server, pipeline, "arrivals", "arrivals") as arrivals:
+        arrivals.drop(["a", "b"])
+        expect({"a": 1, "b": 1}, arrivals)
+        run = arrivals.runs()[0]["dag_run_id"]
+        arrivals.airflow.wait_for_run(pipeline["dag_id"], run)
+        (listed,) = arrivals.ask("runs")["runs"]
+    assert (listed["id"], listed["experiment"], listed["status"]) == (run, "watching", "Finished")
+    assert listed["properties"]["changes.count"] == "2"
+    changes, seen = server.cli("logs", run, "take").stdout.splitlines()
+    assert json.loads(changes)["added"] == ["arrivals/a", "arrivals/b"]
+    assert seen == "['a', 'b', 'there before']"
+
+
+@pytest.mark.timeout(600)
+def test_each_change_is_handed_over_once_though_triggerer_and_worker_are_killed(
+    server: RunningServer, tmp_path: Path
+) -> None:
     """Two schedules share the poll of one folder: one makes a run for each batch, the other one for each table."""
-    with running_server(tmp_path / "home") as server:
-        pipeline = publish(server, tmp_path / "source", "incoming")
-        pause(server, pipeline["dag_id"])
-        with both_schedules(server, pipeline) as (batches, tables):
-            texts = [f"{number}.txt" for number in range(20)]
-            csvs = [f"deep/{number}.csv" for number in range(20)]
+    pipeline = publish(server, tmp_path / "source", "incoming")
+    pause(server, pipeline["dag_id"])
+    with both_schedules(server, pipeline) as (batches, tables):
+        texts = [f"{number}.txt" for number in range(20)]
+        csvs = [f"deep/{number}.csv" for number in range(20)]
 
-            batches.drop(texts[:10])
-            eventually(batches.handed_over, "the first hand-over")
-            component(server, "triggerer").kill()
-            batches.drop(texts[10:] + csvs)
-            kill_workers_in(server, tables, len(csvs))
+        batches.drop(texts[:10])
+        eventually(batches.handed_over, "the first hand-over")
+        component(server, "triggerer").kill()
+        batches.drop(texts[10:] + csvs)
+        kill_workers_in(server, tables, len(csvs))
 
-            expect(dict.fromkeys(texts + csvs, 1), batches)
-            expect(dict.fromkeys(csvs, 1), tables)
-            check_batches(batches)
-            batches.drop([csvs[0]], "changed")
-            expect({csvs[0]: 2}, batches, tables)
-            assert batches.document()["last_check"]["outcome"] in ("handed_over", "unchanged")
+        expect(dict.fromkeys(texts + csvs, 1), batches)
+        expect(dict.fromkeys(csvs, 1), tables)
+        check_batches(batches)
+        batches.drop([csvs[0]], "changed")
+        expect({csvs[0]: 2}, batches, tables)
+        assert batches.ask()["last_check"]["outcome"] in ("handed_over", "unchanged")
 
 
 @pytest.mark.slow

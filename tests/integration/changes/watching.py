@@ -25,7 +25,13 @@ DATASTORE = "workspaceblobstore"
 PARAMETER = "data"
 SECONDS = 2.0
 POLL_MINUTES = SECONDS / 60
-SCRIPT = "import pathlib, sys; print(sorted(pathlib.Path(sys.argv[1]).rglob('*') or sys.argv[1:]))"
+SCRIPT = """\
+import os, pathlib, sys
+
+path = os.environ.get("AIRLOOM_CHANGED_FILES")
+print(open(path).read() if path else "{}")
+print(sorted(file.name for file in pathlib.Path(sys.argv[1]).iterdir()))
+"""
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,11 @@ class Watched:
             temporary.write_text(text or name)
             os.replace(temporary, path)
 
-    def document(self) -> dict[str, Any]:
-        """The schedule, as the API tells it."""
-        found: dict[str, Any] = json.loads(_send(self.airflow, "GET", f"schedules/{self.schedule_id}"))
+    def ask(self, what: str = "") -> dict[str, Any]:
+        """What the API tells of the schedule, or of something below it."""
+        found: dict[str, Any] = json.loads(
+            _send(self.airflow, "GET", f"schedules/{self.schedule_id}/{what}".rstrip("/"))
+        )
         return found
 
     def runs(self) -> list[dict[str, Any]]:
@@ -101,6 +109,7 @@ def publish(server: RunningServer, folder: Path, name: str) -> dict[str, Any]:
         arguments=[taken],
         inputs=[taken],
         runconfig=RunConfiguration(),
+        allow_reuse=False,  # the list of changes does not count for reuse
     )
     run = Pipeline(ws, steps=[step]).submit("watching")
     with AirflowApi(server) as api:
