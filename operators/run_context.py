@@ -32,6 +32,7 @@ def run_info(context: Mapping[str, Any], definition: Definition) -> RunInfo:
         reuse=reuse,
         started_at=_iso(context["dag_run"].start_date),
         continue_on_step_failure=own.get("continue_on_step_failure"),
+        changes=(own.get("changes") or {}).get("list"),
     )
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -116,7 +115,6 @@ def planned_runs(batch: Batch, key: str) -> Iterator[PlannedRun]:
 
 
 def _run(batch: Batch, data_path: str, paths: list[str], key: str) -> PlannedRun:
-    name = str(batch.number) if batch.one_run_per == "batch" else f"{batch.number}/{data_path}"
     conf = dict(batch.conf)
     if batch.data_path_parameter_name:
         source = PathSource(location=DataLocation(datastore=batch.place.datastore, path=data_path))
@@ -126,7 +124,7 @@ def _run(batch: Batch, data_path: str, paths: list[str], key: str) -> PlannedRun
     # Airloom's pages and API show the properties of a run, and not the rest of its configuration.
     shown = {f"changes.{name}": str(told[name]) for name in ("batch", "count", "list")}
     conf[RUN_KEY] = {**about, "changes": told, "properties": {**about.get("properties", {}), **shown}}
-    return PlannedRun(batch.dag_id, str(uuid.uuid5(uuid.UUID(batch.schedule_id), name)), conf)
+    return PlannedRun(batch.dag_id, batch.run_id(data_path), conf)
 
 
 def _first(paths: list[str]) -> list[str]:

@@ -50,6 +50,7 @@ def make_spec(
         outputs=tuple(_staged_output(port, step, definition, run, attempt) for port in step.outputs),
         timeout_seconds=step.timeout_seconds,
         pipeline_parameters=dict(run.parameters),
+        changes=run.changes,
     )
 
 

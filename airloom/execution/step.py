@@ -37,7 +37,8 @@ Compute = Callable[[], Mapping[str, OutputRef]]
 class RunInfo:
     """What a step must know of the run it belongs to. `started_at` is in UTC, ISO 8601.
 
-    `continue_on_step_failure` is None where the run leaves that to its pipeline.
+    `continue_on_step_failure` is None where the run leaves that to its pipeline. `changes` is the key in the store of
+    the batch of changed files that the run was started for.
     """
 
     workspace: str
@@ -47,6 +48,7 @@ class RunInfo:
     reuse: ReuseMode
     started_at: str
     continue_on_step_failure: bool | None = None
+    changes: str | None = None
 
 
 class Busy(Exception):

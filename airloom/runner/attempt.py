@@ -13,14 +13,14 @@ from airloom.graph.model import InputPath, LiteralValue
 from airloom.graph.results import OutputRef
 from airloom.runner.artifacts import KEPT_FOLDERS, Artifacts
 from airloom.runner.commands import Commands
-from airloom.runner.context import check_not_marked_failed, write_context
+from airloom.runner.context import check_not_marked_failed, write_changes, write_context
 from airloom.runner.environments import EnvironmentCache
 from airloom.runner.failures import check_ended
 from airloom.runner.inputs import InputStager, ReadyInput
 from airloom.runner.outputs import OpenOutput, OutputStager
 from airloom.runner.process import OnLine
 from airloom.runner.spec import ResolvedArgument, StepSpec
-from airloom.runner.variables import inherited, script_variables
+from airloom.runner.variables import CHANGED_FILES, inherited, script_variables
 from airloom.storage.paths import confined
 from airloom.storage.snapshot import materialize
 from airloom.storage.workspace import WorkspaceStore
@@ -109,6 +109,9 @@ class Attempt:
         spec = self._spec
         argv = [str(interpreter), spec.script_name, *(_text(each, inputs, outputs) for each in spec.arguments)]
         variables = script_variables(spec, interpreter, self._run_folder, inputs, outputs)
+        changes = write_changes(spec, self._store.store, self._run_folder)
+        if changes is not None:
+            variables[CHANGED_FILES] = str(changes)
         _refuse_nul(spec, argv, variables)
         self._say_command(argv)
         last_lines: deque[str] = deque(maxlen=_LAST_LINES)

@@ -11,8 +11,11 @@ from airloom.runner.inputs import ReadyInput
 from airloom.runner.outputs import OpenOutput
 from airloom.runner.spec import StepSpec
 from airloom.runner.variables import RESOURCE_GROUP, SUBSCRIPTION
+from airloom.storage.handed_over import batch_at
+from airloom.storage.object_store import ObjectStore
 
 CONTEXT = "context.json"
+CHANGES = "changes.json"
 EVENTS = "run.jsonl"
 
 
@@ -40,6 +43,30 @@ def write_context(
         "outputs": {output.spec.name: str(output.path) for output in outputs},
     }
     (run_folder / CONTEXT).write_text(json.dumps(context), encoding="utf-8")
+
+
+def write_changes(spec: StepSpec, objects: ObjectStore, run_folder: Path) -> Path | None:
+    """Write down which files have changed, for a run that was started because of that. None for other runs.
+
+    Whoever starts a run may name any batch in its configuration, as when a run is started again with the same one. So
+    a batch is shown to its own runs only.
+    """
+    if spec.changes is None:
+        return None
+    batch = batch_at(objects, spec.changes)
+    own = set(batch.paths_of(spec.run_id))
+    if not own:
+        return None
+    changes = {
+        "datastore": batch.place.datastore,
+        "batch": batch.number,
+        "added": sorted(own & batch.added.keys()),
+        "changed": sorted(own & batch.changed.keys()),
+        "missing": list(batch.missing),
+    }
+    path = run_folder / CHANGES
+    path.write_text(json.dumps(changes), encoding="utf-8")
+    return path
 
 
 def check_not_marked_failed(spec: StepSpec, run_folder: Path) -> None:

@@ -66,7 +66,8 @@ class StagedOutput(Model):
 class StepSpec(Model):
     """One attempt of one step. `run_id` is the run of the pipeline, `store` the address of the deployment's store.
 
-    `timeout_seconds` limits the script, not the making of its environment or the copying of data.
+    `timeout_seconds` limits the script, not the making of its environment or the copying of data. `changes` is the key
+    of the batch of changes that the run was started for, if that is so.
     """
 
     format: Literal[1] = 1
@@ -86,6 +87,7 @@ class StepSpec(Model):
     outputs: tuple[StagedOutput, ...] = ()
     timeout_seconds: float | None = None
     pipeline_parameters: dict[str, Any] = Field(default_factory=dict)
+    changes: str | None = None
 
     @property
     def step_run_id(self) -> str:

@@ -10,6 +10,7 @@ from airloom.runner.inputs import ReadyInput
 from airloom.runner.outputs import OpenOutput
 from airloom.runner.spec import StepSpec
 
+CHANGED_FILES = "AIRLOOM_CHANGED_FILES"
 STANDIN = Path(__file__).with_name("standin")
 
 SUBSCRIPTION = "airloom"

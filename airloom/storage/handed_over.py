@@ -15,6 +15,7 @@ after that, and of all who make the next batch of one state, one succeeds.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ REMEMBERED = timedelta(days=30)
 """How long a file that has gone is remembered. One that comes back within this time, unchanged, is no change: a disk
 was mounted again."""
 
+_BATCH_KEY = re.compile(r"changes/[0-9a-f]{16}/batches/[0-9]{8,}\.json")
 Document = TypeVar("Document", bound=Model)
 RunsPer = Literal["batch", "file"]
 Outcome = Literal["unchanged", "waiting", "found", "handed_over", "failed"]
@@ -86,6 +88,17 @@ class Batch(Model):
     def paths(self) -> list[str]:
         """The files that were added or changed, sorted."""
         return sorted([*self.added, *self.changed])
+
+    def run_id(self, path: str = "") -> str:
+        """The id of the run of this batch; of the run of one file, where each has its own."""
+        name = str(self.number) if self.one_run_per == "batch" else f"{self.number}/{path}"
+        return str(uuid.uuid5(uuid.UUID(self.schedule_id), name))
+
+    def paths_of(self, run_id: str) -> list[str]:
+        """The files that go to the run of this id; none if it is not one of this batch."""
+        if self.one_run_per == "batch":
+            return self.paths if run_id == self.run_id() else []
+        return [path for path in self.paths if run_id == self.run_id(path)]
 
 
 class Check(Model):
@@ -212,6 +225,13 @@ class HandOverStore:
             return _read(Check, self._store.get(key), key)
         except (NotFound, IntegrityError):
             return None
+
+
+def batch_at(store: ObjectStore, key: str) -> Batch:
+    """The batch that lies at a key, which a run was told: it may be anything, but only that of a batch is read."""
+    if not _BATCH_KEY.fullmatch(key):
+        raise InvalidName(f"{key[:80]!r} is not the key of a batch of changes.", target=key[:80])
+    return _read(Batch, store.get(key), key)
 
 
 def _uuid(schedule_id: str) -> uuid.UUID:

@@ -7,16 +7,20 @@ import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from airloom.errors import IntegrityError, NotFound, StepFailed, UnsafePath
+from airloom.errors import IntegrityError, InvalidName, NotFound, StepFailed, UnsafePath
 from airloom.graph.model import EnvironmentSpec, InputPath
 from airloom.runner import ScriptFailed
+from airloom.storage.handed_over import Batch, HandOverStore
+from airloom.storage.watched import WatchedPlace
 from tests.unit.runner.support import Host, a_pid_file, an_output, is_alive, literal, output_path, read_pids, wait_for
 
 pytestmark = pytest.mark.integration
 
+SCHEDULE = "82635ef5-d01e-4ac0-a393-ab3e46f64cb9"
 SHOW_ARGUMENTS = "import json, sys; print(json.dumps(sys.argv[1:]))"
 SHOW_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 
@@ -64,6 +68,45 @@ def test_parameters_and_identity_are_environment_variables(host: Host) -> None:
     assert environment["PYTHONUNBUFFERED"] == "1"
     standin, author = environment["PYTHONPATH"].split(os.pathsep)
     assert (Path(standin).name, author) == ("standin", "lib")
+
+
+def a_batch(**fields: Any) -> Batch:
+    return Batch(
+        schedule_id=SCHEDULE, number=3, found_at="2026-07-01T08:00:00+00:00", dag_id="prices.0123", conf={},
+        place=WatchedPlace(datastore="data", path="in"), added={"in/b": "1", "in/a": "2"}, changed={"in/c": "3"},
+        missing=("in/d",), **fields,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "added"), [("", ["in/a", "in/b"]), ("in/b", ["in/b"])])
+def test_a_script_finds_which_files_its_run_was_started_for(host: Host, path: str, added: list[str]) -> None:
+    batch = a_batch(one_run_per="file" if path else "batch")
+    memory = HandOverStore(host.store.store, SCHEDULE)
+    memory.promise(batch)
+    script = "import os; print(open(os.environ['AIRLOOM_CHANGED_FILES']).read())"
+    host.run(host.step(script, run_id=batch.run_id(path), changes=memory.batch_key(3)))
+    assert shown(host) == {
+        "datastore": "data",
+        "batch": 3,
+        "added": added,
+        "changed": [] if path else ["in/c"],
+        "missing": ["in/d"],
+    }
+
+
+def test_a_batch_is_shown_to_its_own_runs_only(host: Host) -> None:
+    """Anybody who may start a run can write any key into its configuration."""
+    memory = HandOverStore(host.store.store, SCHEDULE)
+    memory.promise(a_batch())
+    host.run(host.step(SHOW_ENVIRONMENT, changes=memory.batch_key(3)))
+    environment = shown(host)
+    assert isinstance(environment, dict) and "AIRLOOM_CHANGED_FILES" not in environment
+
+
+@pytest.mark.parametrize("key", ["workspaces/default/datastores/data.json", "changes/../secret", ""])
+def test_nothing_but_a_batch_is_read_as_one(host: Host, key: str) -> None:
+    with pytest.raises(InvalidName, match="is not the key of a batch"):
+        host.run(host.step("", changes=key))
 
 
 def test_the_secrets_of_the_worker_stay_with_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
