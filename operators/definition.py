@@ -51,7 +51,8 @@ def definition_and_run(task: SkipIfUnchangedSensor | StepOperator, context: Cont
     """
     try:
         definition = _definition(task)
-        return definition, run_info(context, definition)
+        run = run_info(context, definition)
+        return definition, task.fired_with.applied_to(run, definition.graph, context) if task.fired_with else run
     except AirloomError as error:
         raise AirflowFailException(str(error)) from error
 

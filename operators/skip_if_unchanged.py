@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airloom.graph.model import Definition
+    from airloom.operators.firing import FiredWith
 
 
 class SkipIfUnchangedSensor(BaseSensorOperator):
@@ -32,6 +33,8 @@ class SkipIfUnchangedSensor(BaseSensorOperator):
 
     template_fields = ()
     ui_color = "#e8f4ea"
+    fired_with: FiredWith | None = None
+    """What the DAG's own schedule gives to the runs that it makes."""
 
     def __init__(self, *, definition: Definition | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("retries", LOST_WORKER_RETRIES)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from airloom.graph.model import DataSource, Definition, Step
     from airloom.graph.results import OutputRef, StepResult
+    from airloom.operators.firing import FiredWith
 
 
 STEP_DEFAULTS = {"trigger_rule": "none_failed", "retries": LOST_WORKER_RETRIES, "retry_delay": RETRY_DELAY}
@@ -44,6 +45,8 @@ class StepOperator(BaseOperator):
     """
 
     template_fields = ()
+    fired_with: FiredWith | None = None
+    """What the DAG's own schedule gives to the runs that it makes."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

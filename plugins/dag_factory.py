@@ -17,6 +17,7 @@ from airflow.timetables.base import Timetable
 
 from airloom.execution.names import REUSE_PARAM, ROOT_TASK
 from airloom.graph.model import Definition, ParameterDef, ParameterType, PathSource, Step, source_locations
+from airloom.operators.firing import FiredWith
 from airloom.operators.python_script import PythonScriptOperator
 from airloom.operators.run_context import REUSE_MODES
 from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
@@ -69,8 +70,9 @@ def build_dag(
     *,
     folders: Mapping[str, Path] | None = None,
     schedule: Timetable | None = None,
+    fired_with: FiredWith | None = None,
 ) -> DAG:
-    """The DAG that runs a definition. Without a `schedule` all runs are made by submits.
+    """The DAG that runs a definition. Without a `schedule`, whose runs get `fired_with`, all are made by submits.
 
     `identifier` is the DAG's id where it is known already; to digest the definition again takes time. `folders` are
     the source folders, by step id, of a pipeline that was not submitted: tasks take them as they are when they run.
@@ -96,6 +98,9 @@ def build_dag(
     tasks = {step.id: _task(step, definition, dag, (folders or {}).get(step.id)) for step in graph.steps}
     for step in graph.steps:
         tasks[step.id].set_upstream([tasks[step_id] for step_id in step.upstream()] or [root])
+    if fired_with is not None:
+        for task in (root, *tasks.values()):
+            task.fired_with = fired_with
     # Last, as each task that is made in a DAG with parameters gets copies of them all, which nothing here reads.
     dag.params = _params(definition)
     return dag

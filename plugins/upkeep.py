@@ -25,8 +25,9 @@ from airloom.plugins.airflow_gateway import (
     unfinished_runs,
     xcoms,
 )
-from airloom.plugins.db.models import WorkspaceRow
+from airloom.plugins.db.models import WorkspaceRow, utc_now
 from airloom.plugins.db.published import PipelineRow
+from airloom.plugins.drafts import snapshots_in_use
 from airloom.reuse.plan import Plan
 from airloom.storage.datastores import DatastoreConfig
 from airloom.storage.definitions import digest16_of_dag_id
@@ -43,7 +44,8 @@ class AirflowRuns:
         with open_session() as session:
             live = [_live_use(session, run) for run in unfinished_runs(session)]
             ended = [_use(run, live=False) for run in runs_ended_since(session, dag_ids, since)]
-        return live + ended
+            drafts = RunUse("drafts", live=True, last_used=utc_now(), snapshots=frozenset(snapshots_in_use(session)))
+        return [*live, *ended, drafts]
 
     def published(self) -> Collection[str]:
         """The definitions of published pipelines, disabled ones too: they may be enabled again."""

@@ -7,20 +7,25 @@ What is wrong with a file is found when Airflow parses it, and is the import err
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import DAG
 
-from airloom.errors import InvalidGraph
+from airloom.errors import AirloomError, InvalidGraph
 from airloom.graph.canonical import digest_value
+from airloom.graph.check_recurrence import check_recurrence
 from airloom.graph.model import Definition, PipelineGraph
 from airloom.graph.validate import raise_problems, validate_graph
 from airloom.graph.yaml import PipelineFile
 from airloom.operators.definition import DATASTORE, WORKSPACE, store_address
+from airloom.operators.firing import FiredWith
 from airloom.pipeline.core._checks import ANY
 from airloom.pipeline.core._definition import YamlDefinition
 from airloom.pipeline.core._snapshots import Snapshots
 from airloom.plugins.dag_factory import build_dag
+from airloom.plugins.timetables import RecurrenceTimetable
 from airloom.storage.paths import slug
 
 SUFFIXES = (".yml", ".yaml")
@@ -69,7 +74,22 @@ def load_file(file: str, dag_id: str, *, taken_by: str | None = None) -> DAG:
         _definition(found.graph, found.name or dag_id),
         dag_id,
         folders={step_id: folder for step_id, folder in by_step.items() if folder is not None},
+        **_schedule(path, found),
     )
+
+
+def _schedule(path: Path, found: PipelineFile) -> dict[str, Any]:
+    """The timetable of the file's schedule, and what its runs get; both are checked now, rather than when it fires."""
+    given = found.schedule
+    if given is None:
+        return {}
+    fired_with = FiredWith(given.pipeline_parameters, given.continue_on_step_failure)
+    try:
+        timetable = RecurrenceTimetable.of(check_recurrence(given.recurrence))
+        fired_with.values(found.graph, datetime.now(UTC))
+    except AirloomError as error:
+        raise InvalidGraph(f"{path}:{given.line}: {error.message}", hint=error.hint, target=str(path)) from None
+    return {"schedule": timetable, "fired_with": fired_with}
 
 
 def _read(path: Path, folders: _Folders) -> PipelineFile:

@@ -102,6 +102,7 @@ def _completion(listing: Listing) -> Callable[[str], list[tuple[str, str]]]:
 
 complete_pipeline = _completion(all_pipelines)
 complete_endpoint = _completion(all_endpoints)
+complete_schedule = _completion(all_schedules)
 
 
 def _argument(metavar: str, what: str, listing: Listing) -> Any:

@@ -1,4 +1,4 @@
-"""`airloom runs`, `logs` and `explain`: what was run, what it printed, and why."""
+"""`airloom runs`, `logs`, `explain` and `resume`: what was run, what it printed, why, and what is still to be done."""
 
 from __future__ import annotations
 
@@ -7,14 +7,28 @@ from typing import Annotated, Any
 import typer
 
 from airloom.cli.connection import HomeOption, RunArgument, Target, WorkspaceOption, connect, find_run, find_step
-from airloom.cli.follow import ENDED, LogReader, Stream, follow_logs, step_state
-from airloom.cli.output import JsonOption, print_json, print_runs
+from airloom.cli.finding import complete_pipeline, complete_schedule, find_pipeline, find_schedule
+from airloom.cli.follow import ENDED, LogReader, Stream, follow_logs, step_state, wait_for_run
+from airloom.cli.output import JsonOption, print_json, print_runs, tell_run
+from airloom.cli.parameters import WaitOption
 
 
 def runs(
     experiment: Annotated[str | None, typer.Option("--experiment", "-e", help="Only runs of this experiment.")] = None,
     status: Annotated[
         str | None, typer.Option("--status", help="Only runs in this state: NotStarted, Running, Finished, ...")
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="NAME[=VALUE]", help="Only runs with this tag; may be given repeatedly."),
+    ] = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option("--pipeline", autocompletion=complete_pipeline, help="Only runs of this published pipeline."),
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option("--schedule", autocompletion=complete_schedule, help="Only runs that this schedule has made."),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="At most so many.")] = 20,
     home: HomeOption = None,
@@ -23,7 +37,15 @@ def runs(
 ) -> None:
     """List runs, the newest first."""
     with connect(home, workspace) as target:
-        found = target.client.list_runs(target.workspace, experiment=experiment, status=status, limit=limit)
+        found = target.client.list_runs(
+            target.workspace,
+            experiment=experiment,
+            status=status,
+            pipeline_id=find_pipeline(target, pipeline)["id"] if pipeline else None,
+            schedule_id=find_schedule(target, schedule)["id"] if schedule else None,
+            tags=[each.replace("=", ":", 1) for each in tag or ()],
+            limit=limit,
+        )
     if json_output:
         print_json(found)
         return
@@ -31,6 +53,26 @@ def runs(
         print_runs(found)
     else:
         typer.echo("No runs. Start one with `airloom submit FILE.yml`.")
+
+
+def resume(
+    run: RunArgument,
+    wait: WaitOption = False,
+    home: HomeOption = None,
+    workspace: WorkspaceOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Let a run that failed or was canceled go on: steps that ended well are kept, the others run."""
+    with connect(home, workspace) as target:
+        resumed = target.client.resume_run(target.workspace, find_run(target, run)["id"])
+        if wait:
+            resumed = wait_for_run(target, resumed["id"])
+    if json_output:
+        print_json(resumed)
+    else:
+        tell_run(resumed, wait)
+    if wait and resumed["status"] != "Finished":
+        raise typer.Exit(1)
 
 
 def logs(

@@ -96,7 +96,8 @@ class Experiment:
         A filter is a name, or a dict of names and values that must all be there. With `include_children`, each run is
         followed by the runs of its steps.
         """
-        for document in self._workspace._client.list_runs(self._workspace.name, experiment=self._name, limit=MOST_RUNS):
+        client, workspace = self._workspace._client, self._workspace.name
+        for document in client.list_runs(workspace, experiment=self._name, tags=_searched(tags), limit=MOST_RUNS):
             if matches(document, type, tags, properties):
                 run = Run._of(self, document)
                 yield run
@@ -180,6 +181,13 @@ class Experiment:
 # Named here because inside the class `list` is its method.
 Experiments = list[Experiment]
 Names = list[str]
+
+
+def _searched(tags: str | dict[str, str] | None) -> list[str]:
+    """Tags as the server looks for them: `name:value`, or a name alone, which must not hold a colon then."""
+    if isinstance(tags, str):
+        return [tags] if ":" not in tags else []
+    return [f"{name}:{value}" for name, value in (tags or {}).items() if ":" not in name]
 
 
 def _known(workspace: Workspace, document: dict[str, Any]) -> Experiment:

@@ -1,25 +1,23 @@
-"""Schedules as YAML: v1's file for Schedule.load_yaml, and the same beside a pipeline that becomes a DAG by itself."""
+"""The schedule beside a pipeline in a YAML file, for the file that becomes a DAG by itself; in the form of v1's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from airloom.errors import InvalidGraph
-from airloom.graph._yaml_nodes import Node, compose_file
+from airloom.graph._yaml_nodes import Node
 from airloom.graph._yaml_sources import read_source
 
 Fields = dict[str, Node]
 _BESIDE_A_PIPELINE = ("description", "recurrence", "pipeline_parameters", "continue_on_step_failure")
-_ALL = (
-    *_BESIDE_A_PIPELINE,
+_OF_PUBLISHED = (
     "wait_for_provisioning",
     "wait_timeout",
     "datastore_name",
     "polling_interval",
     "data_path_parameter_name",
     "path_on_datastore",
+    "one_run_per",
 )
 _RECURRENCE = ("frequency", "interval", "start_time", "time_zone", "hours", "minutes", "week_days", "time_of_day")
 
@@ -41,7 +39,7 @@ def read_schedule(node: Node) -> Schedule:
     """The key `schedule` of a pipeline file."""
     what = "The schedule"
     for name, part in node.items(what).items():
-        if name in _ALL and name not in _BESIDE_A_PIPELINE:
+        if name in _OF_PUBLISHED:
             part.fail(
                 f"The schedule beside a pipeline cannot have '{name}'.",
                 "Publish the pipeline, and make a schedule of it that looks at its data.",
@@ -52,18 +50,6 @@ def read_schedule(node: Node) -> Schedule:
     read = _read(fields)
     read.pop("description", None)
     return Schedule(line=node.line, **read)
-
-
-def read_schedule_file(file: str | Path) -> dict[str, Any]:
-    """The arguments of Schedule.create that a file of v1 gives; it begins with `Schedule:`. Raises InvalidGraph."""
-    try:
-        document = compose_file(file, "schedule")
-        top = document.items("The file")
-        if "Schedule" not in top:
-            document.fail("The file has no key 'Schedule'.", "A schedule file begins with 'Schedule:'.")
-        return _read(top["Schedule"].fields("The schedule", _ALL))
-    except RecursionError:
-        raise InvalidGraph(f"{file}: A part of the file contains itself.", target=str(file)) from None
 
 
 def _read(fields: Fields) -> dict[str, Any]:
@@ -77,12 +63,8 @@ def _value(name: str, node: Node) -> Any:
             return {key: _rule(key, part) for key, part in node.fields("The recurrence", _RECURRENCE).items()}
         case "pipeline_parameters":
             return {key: _parameter(key, part) for key, part in node.items(what).items()}
-        case "continue_on_step_failure" | "wait_for_provisioning":
+        case "continue_on_step_failure":
             return node.flag(what)
-        case "wait_timeout":
-            return node.whole_number(what)
-        case "polling_interval":
-            return node.number(what)
     return node.text(what)
 
 

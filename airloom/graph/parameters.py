@@ -59,6 +59,13 @@ def check_parameters(graph: PipelineGraph, given: Mapping[str, Any]) -> dict[str
     return values
 
 
+def with_defaults(graph: PipelineGraph, given: Mapping[str, Any]) -> PipelineGraph:
+    """The graph with other defaults for some of its parameters. Raises InvalidGraph as `check_parameters` does."""
+    values = check_parameters(graph, given)
+    parameters = (ParameterDef(name=each.name, type=each.type, default=values[each.name]) for each in graph.parameters)
+    return graph.model_copy(update={"parameters": tuple(parameters)})
+
+
 def _to_json(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, PathSource | FilesSource | TabularSource) else value
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from airloom.errors import AirloomError, InvalidGraph
 from airloom.graph._yaml_nodes import Node, compose_file
 from airloom.graph._yaml_ports import Names, check_process_count, read_argument, read_input, read_output, read_params
-from airloom.graph._yaml_schedule import Schedule, read_schedule, read_schedule_file
+from airloom.graph._yaml_schedule import Schedule, read_schedule
 from airloom.graph._yaml_sources import read_environment, read_parameter, read_reference
 from airloom.graph._yaml_write import write_pipeline
 from airloom.graph.ids import assign_ids
@@ -32,7 +32,6 @@ __all__ = [
     "YamlContext",
     "read_file",
     "read_pipeline",
-    "read_schedule_file",
     "write_pipeline",
 ]
 

@@ -135,6 +135,7 @@ class _Marking:
         needed = {record.source for record in remembered}
         for digest in definitions:
             needed |= self._all.definitions[digest].snapshots
+        needed = needed.union(*(use.snapshots for use in self._uses))
         return {
             digest
             for digest, snapshot in self._all.snapshots.items()

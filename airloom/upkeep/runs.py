@@ -16,7 +16,8 @@ class RunUse:
 
     `run_id` is the name under which it keeps files; `definition` the short digest of its pipeline, if it was submitted.
     `outputs` and `origins` are what its tasks have been given so far of other runs;
-    `paths` are data that it was started with, as pairs of datastore and path.
+    `paths` are data that it was started with, as pairs of datastore and path. What has not been run yet may use
+    `snapshots` too, which no definition names.
     """
 
     run_id: str
@@ -26,6 +27,7 @@ class RunUse:
     outputs: tuple[OutputRef, ...] = ()
     origins: tuple[Origin, ...] = ()
     paths: tuple[tuple[str, str], ...] = ()
+    snapshots: frozenset[str] = frozenset()
 
 
 class KnownRuns(Protocol):

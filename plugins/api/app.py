@@ -24,6 +24,7 @@ from airloom.plugins.api.errors import add_error_handlers
 from airloom.plugins.api.routes import (
     computes,
     datastores,
+    drafts,
     endpoints,
     experiments,
     files,
@@ -53,6 +54,7 @@ RESOURCES = (
     steps,
     pipelines,
     endpoints,
+    drafts,
     schedules,
     upkeep,
 )

@@ -558,6 +558,60 @@ class EndpointList(BaseModel):
     endpoints: list[Endpoint]
 
 
+# --- drafts -----------------------------------------------------------------------------------------------------
+
+
+class DraftPatch(Body):
+    """What may change of a draft; what is left out, or null, stays."""
+
+    graph: JsonObject | None = None
+    name: str | None = None
+    description: str | None = None
+    experiment: str | None = None
+    parameters: JsonObject | None = None
+    continue_on_step_failure: bool | None = None
+    tags: Tags | None = None
+
+
+class DraftBody(DraftPatch):
+    """A draft to be made from one of `graph`, `pipeline_id`, `run_id` and `draft_id`.
+
+    What is left out is that of the pipeline, run or draft; with a `graph` it is empty, but for the name, which is
+    needed.
+    """
+
+    pipeline_id: str | None = None
+    run_id: str | None = None
+    draft_id: str | None = None
+    properties: Tags | None = None
+
+
+class Draft(BaseModel):
+    """A pipeline in the making."""
+
+    id: str
+    name: str
+    description: str
+    experiment: str
+    parameters: JsonObject
+    continue_on_step_failure: bool | None
+    tags: Tags
+    properties: Tags
+    parent_pipeline_id: str | None
+    parent_run_id: str | None
+    parent_draft_id: str | None
+    last_submitted_run_id: str | None
+    created_at: datetime
+    created_by: str
+    modified_at: datetime
+
+
+class DraftList(BaseModel):
+    """Drafts, the newest first."""
+
+    drafts: list[Draft]
+
+
 # --- upkeep -----------------------------------------------------------------------------------------------------
 
 

@@ -9,11 +9,15 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from airloom.cli import app
+from airloom.graph.model import DataSource, EnvironmentSpec, PythonScriptSettings
+from airloom.graph.validate import validate_graph
+from airloom.graph.yaml import RunConfig, read_file
 from tests.docs.support import PAGES, ROOT, Block, anchors, blocks, codes, links, prose, text_of
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -86,8 +90,29 @@ def test_settings_files_can_be_read(block: Block) -> None:
     configparser.ConfigParser().read_string(block.text)
 
 
+class AnyFolder:
+    """Reads nothing beside the YAML itself."""
+
+    def snapshot(self, folder: Path | None, script_name: str, hash_paths: tuple[str, ...]) -> PythonScriptSettings:
+        return PythonScriptSettings(script_name=script_name, snapshot="0" * 64, hash_paths=hash_paths)
+
+    def run_config(self, file: Path) -> RunConfig:
+        return RunConfig(EnvironmentSpec())
+
+    def dataset(self, reference: dict[str, object]) -> DataSource:
+        raise AssertionError(reference)
+
+
+@pytest.mark.parametrize("block", of_language("yaml"), ids=name_of)
+def test_yaml_is_a_pipeline(block: Block, tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.yml"
+    file.write_text(block.text)
+    graph = read_file(file, AnyFolder()).graph
+    assert validate_graph(graph, datastores=["workspaceblobstore"], computes=["cpu-cluster"]) == []
+
+
 def test_all_languages_of_blocks_are_checked() -> None:
-    assert {block.language for block in BLOCKS} <= {"python", "json", "ini", "sh", "text"}
+    assert {block.language for block in BLOCKS} <= {"python", "json", "ini", "sh", "text", "yaml"}
 
 
 # --- commands -----------------------------------------------------------------------------------------------------

@@ -252,7 +252,7 @@ class Graph:
         """The graph as YAML, which `Pipeline.load_yaml` reads; source folders are named by their snapshots."""
         from airloom.graph.yaml import write_pipeline  # YAML is read and written by few
 
-        return write_pipeline(self.definition)
+        return write_pipeline(self.definition, name=self.name)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and self.definition == other.definition

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,34 @@ def test_a_broken_file_is_one_import_error(airflow: AirflowApi, folder: Path) ->
     airflow.wait_for_dag(DAG)
     (folder / "broken.yml").unlink()
     eventually(lambda: errors() == [])
+
+
+CLOCK = """
+pipeline:
+  parameters: {day: {type: string, default: none}}
+  steps:
+    tell: {type: PythonScriptStep, script_name: tell.py, arguments: [{source: day}]}
+schedule:
+  recurrence: {frequency: Day, interval: 1, start_time: __START__}
+  pipeline_parameters: {day: "@formatDateTime(trigger().scheduledTime,'yyyy-MM-dd')"}
+"""
+
+
+def test_a_file_with_a_schedule_runs_by_itself(airflow: AirflowApi, folder: Path) -> None:
+    """Its runs have the schedule's parameters, those that somebody starts the pipeline's own."""
+    start = datetime.now(UTC) + timedelta(seconds=15)
+    (folder / "tell.py").write_text("import sys; print('told of', sys.argv[1])")
+    (folder / "clock.yml").write_text(CLOCK.replace("__START__", start.isoformat(timespec="seconds")[:19]))
+    airflow.wait_for_dag("team.clock")
+
+    def runs() -> list[dict[str, str]]:
+        return list(airflow.get("/dags/team.clock/dagRuns")["dag_runs"])
+
+    eventually(runs)
+    (run,) = runs()
+    assert (run["run_type"], run["logical_date"][:19]) == ("scheduled", start.isoformat()[:19])
+    airflow.wait_for_run("team.clock", run["dag_run_id"])
+    assert f"told of {start:%Y-%m-%d}" in airflow.log("team.clock", run["dag_run_id"], "tell")
+    by_hand = airflow.trigger("team.clock")
+    assert "told of none" in airflow.log("team.clock", by_hand, "tell")
+    assert len(runs()) == 2

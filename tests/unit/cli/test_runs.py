@@ -160,3 +160,24 @@ def test_explain_one_step_as_json(airloom: Command) -> None:
 def test_explain_names_steps_that_are_not_decided(airloom: Command, state: PipelineState) -> None:
     state.explanations[SECOND] = []
     assert "sail  Running, not decided yet" in airloom("explain", "last").out
+
+
+def test_runs_by_tags_and_by_what_made_them(airloom: Command, state: PipelineState) -> None:
+    state.of("default", "runs")[FIRST].update(tags={"season": "winter"}, pipeline_id="1" * 36, schedule_id=None)
+    for options in (["--tag", "season"], ["--tag", "season=winter"]):
+        shown = airloom("runs", *options, "--json").out
+        assert [run["id"] for run in json.loads(shown)] == [FIRST]
+    assert "No runs." in airloom("runs", "--tag", "season=summer").out
+    missing = airloom("runs", "--schedule", "nightly")
+    assert (missing.status, "nightly" in missing.err) == (1, True)
+
+
+def test_a_run_is_resumed(airloom: Command, state: PipelineState) -> None:
+    refused = airloom("resume", FIRST[:6])
+    assert (refused.status, "is Finished" in refused.err) == (1, True)
+    state.end(FIRST, "Failed")
+    told = airloom("resume", FIRST[:6]).out
+    assert f"run {FIRST} of experiment cars: NotStarted" in told
+    assert f"airloom logs {FIRST} --follow" in told
+    state.end(FIRST, "Canceled")
+    assert json.loads(airloom("resume", FIRST, "--json").out)["status"] == "NotStarted"

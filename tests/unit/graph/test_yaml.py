@@ -26,7 +26,7 @@ from airloom.graph.model import (
     PythonScriptSettings,
 )
 from airloom.graph.validate import validate_graph
-from airloom.graph.yaml import RunConfig, Schedule, read_file, read_pipeline, read_schedule_file, write_pipeline
+from airloom.graph.yaml import RunConfig, Schedule, read_file, read_pipeline, write_pipeline
 from tests.unit.graph.graphs import graphs
 
 
@@ -319,30 +319,3 @@ class TestSchedules:
     def test_what_is_wrong(self, tmp_path: Path, text: str, complaint: str) -> None:
         with pytest.raises(InvalidGraph, match=complaint):
             self.schedule(tmp_path, text)
-
-    def test_the_file_of_v1(self, tmp_path: Path) -> None:
-        (tmp_path / "schedule.yml").write_text(
-            "Schedule:\n  description: nightly\n  pipeline_parameters: {a: one}\n  wait_for_provisioning: true\n"
-            "  wait_timeout: 60\n  datastore_name: workspaceblobstore\n  polling_interval: 5\n"
-            "  data_path_parameter_name: raw\n  continue_on_step_failure:\n  path_on_datastore: in\n"
-            "  recurrence: {frequency: Day, interval: 1, start_time: 2026-07-01T06:30:00, time_of_day: 06:30}\n"
-        )
-        assert read_schedule_file(tmp_path / "schedule.yml") == {
-            "description": "nightly",
-            "pipeline_parameters": {"a": "one"},
-            "wait_for_provisioning": True,
-            "wait_timeout": 60,
-            "datastore_name": "workspaceblobstore",
-            "polling_interval": 5.0,
-            "data_path_parameter_name": "raw",
-            "path_on_datastore": "in",
-            "recurrence": {
-                "frequency": "Day",
-                "interval": 1,
-                "start_time": "2026-07-01T06:30:00",
-                "time_of_day": "06:30",
-            },
-        }
-        with pytest.raises(InvalidGraph, match="The file has no key 'Schedule'"):
-            (tmp_path / "schedule.yml").write_text("schedule: {}")
-            read_schedule_file(tmp_path / "schedule.yml")

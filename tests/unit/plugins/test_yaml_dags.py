@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
 
+from airloom.errors import InvalidGraph
+from airloom.execution import RunInfo
+from airloom.graph.model import ParameterDef
+from airloom.operators.firing import FiredWith
+from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
+from airloom.operators.step import StepOperator
+from airloom.plugins.timetables import RecurrenceTimetable
 from airloom.plugins.yaml_bundle import YamlDagBundle
 from airloom.plugins.yaml_dags import dag_id_of_file, load_file
+from tests.support.builders import a_graph
 
 PRICES = """
 pipeline:
@@ -170,3 +181,59 @@ class TestDag:
 )
 def test_ids(file: str, dag_id: str) -> None:
     assert dag_id_of_file(Path("/dags") / file, Path("/dags")) == dag_id
+
+
+class TestSchedule:
+    SCHEDULE = "schedule:\n  recurrence: {frequency: Day, interval: 1, time_of_day: 06:30, time_zone: UTC}\n"
+
+    def dag(self, folder: Path, more: str = "") -> DAG:
+        (folder / "prices.yml").write_text(PRICES + self.SCHEDULE + more)
+        return load_file(str(folder / "prices.yml"), "prices")
+
+    def test_it_is_the_timetable_of_the_dag(self, folder: Path) -> None:
+        dag = self.dag(folder)
+        assert isinstance(dag.timetable, RecurrenceTimetable)
+        assert dag.timetable.clock.recurrence.time_of_day == "06:30"
+        assert dag.catchup is False
+        stored = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+        assert stored.timetable.serialize() == dag.timetable.serialize()
+
+    def test_its_parameters_are_those_of_runs_that_it_makes(self, folder: Path) -> None:
+        dag = self.dag(folder, "  pipeline_parameters: {rate: 0.25}\n  continue_on_step_failure: false\n")
+        assert dag.params["rate"] == 0.5, "a run that somebody starts has the pipeline's own default"
+        for task in dag.tasks:
+            assert isinstance(task, StepOperator | SkipIfUnchangedSensor) and task.fired_with is not None
+            scheduled = self.applied(task.fired_with, "scheduled")
+            assert (scheduled.parameters, scheduled.continue_on_step_failure) == ({"rate": 0.25}, False)
+            by_hand = self.applied(task.fired_with, "manual")
+            assert (by_hand.parameters, by_hand.continue_on_step_failure) == ({"rate": 0.5}, None)
+
+    def test_expressions_are_those_of_the_instant(self) -> None:
+        fired = FiredWith({"day": "@formatDateTime(trigger().scheduledTime,'yyyy-MM-dd')"})
+        graph = a_graph(parameters=(ParameterDef(name="day", type="string", default=""),))
+        assert fired.values(graph, datetime(2026, 7, 1, tzinfo=UTC)) == {"day": "2026-07-01"}
+
+    @pytest.mark.parametrize(
+        ("more", "complaint"),
+        [
+            ("  pipeline_parameters: {rat: 1}", "There is no pipeline parameter 'rat'. Did you mean 'rate'"),
+            ("  pipeline_parameters: {rate: often}", "Parameter 'rate' expects float"),
+            ("  pipeline_parameters: {rate: '@now()'}", "Parameter 'rate': "),
+            ("  hours: [1]", "unknown key 'hours'"),
+        ],
+    )
+    def test_what_is_wrong_with_it(self, folder: Path, more: str, complaint: str) -> None:
+        with pytest.raises(InvalidGraph, match=r"prices\.yml:\d+: .*" + re.escape(complaint)):
+            self.dag(folder, more)
+
+    def test_a_recurrence_that_makes_no_sense(self, folder: Path) -> None:
+        (folder / "prices.yml").write_text(PRICES + self.SCHEDULE.replace("Day", "Minute"))
+        with pytest.raises(InvalidGraph, match=r"prices\.yml:18: .*time_of_day"):
+            load_file(str(folder / "prices.yml"), "prices")
+
+    @staticmethod
+    def applied(fired_with: FiredWith, run_type: str) -> RunInfo:
+        dag_run = SimpleNamespace(run_type=run_type, logical_date=datetime(2026, 7, 1, tzinfo=UTC))
+        graph = a_graph(parameters=(ParameterDef(name="rate", type="float", default=0.5),))
+        run = RunInfo("default", "prices", "run", {"rate": 0.5}, "auto", "2026-07-01T00:00:00Z")
+        return fired_with.applied_to(run, graph, {"dag_run": dag_run})

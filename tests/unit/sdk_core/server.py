@@ -165,6 +165,12 @@ class State:
             run["status"] = script.pop(0)
         return run
 
+    def resume(self, run: dict[str, Any]) -> None:
+        """Let a run that has ended badly go on."""
+        if run["status"] not in ("Failed", "Canceled"):
+            raise BadRequest(f"The run {run['id']} is {run['status']}.")
+        run["status"] = "NotStarted"
+
     def one(self, workspace: str, kind: str, name: str) -> dict[str, Any]:
         """One thing by name."""
         known = self.of(workspace, kind)
@@ -224,6 +230,8 @@ def answer_thing(
     name = rest[0]
     if rest[1:] == ["cancel"]:
         state.one(workspace, kind, name)["status"] = "Canceled"
+    elif rest[1:] == ["resume"]:
+        state.resume(state.one(workspace, kind, name))
     elif method == "DELETE":
         state.one(workspace, kind, name)
         return state.of(workspace, kind).pop(name) and None
@@ -240,8 +248,15 @@ def listed(state: State, workspace: str, kind: str, query: dict[str, str]) -> li
         return [state.datastore(workspace, thing["name"]) for thing in things]
     if kind == "runs":
         filters = {key: value for key, value in query.items() if key in ("experiment", "pipeline_id", "schedule_id")}
-        return [run for run in reversed(things) if all(run.get(key) == value for key, value in filters.items())]
+        fitting = [run for run in reversed(things) if all(run.get(key) == value for key, value in filters.items())]
+        return [run for run in fitting if "tag" not in query or has_tag(run["tags"], query["tag"])]
     return sorted(things, key=lambda thing: thing["name"])
+
+
+def has_tag(tags: dict[str, str], wanted: str) -> bool:
+    """True for `name:value`, or `name` alone."""
+    name, colon, value = wanted.partition(":")
+    return tags.get(name) == value if colon else name in tags
 
 
 def change(thing: dict[str, Any], body: dict[str, Any], kind: str) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from airloom.core import RunConfiguration, Workspace
 from airloom.core.conda_dependencies import CondaDependencies
 from airloom.exceptions import UserErrorException
+from airloom.graph.model import PipelineGraph
 from airloom.pipeline.core import Pipeline, PipelineParameter
+from airloom.pipeline.core.graph import Graph
+from airloom.pipeline.core.pipeline import save_yaml
+from tests.unit.graph.graphs import graphs, text
 from tests.unit.sdk_pipeline.builders import STORE, WORKSPACE, a_pipeline, a_reference, a_step, data, write
 from tests.unit.sdk_pipeline.server import PipelineState
 
@@ -82,3 +87,14 @@ def test_a_saved_pipeline_is_the_same_pipeline(tmp_path: Path) -> None:
 def test_the_default_name_of_the_file(own_surroundings: Path) -> None:
     assert a_pipeline(a_step()).save() == "pipeline.yml"
     assert (own_surroundings / "pipeline.yml").is_file()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(graphs(), text)
+def test_whatever_holds_a_graph_saves_what_load_yaml_reads(tmp_path: Path, graph: PipelineGraph, name: str) -> None:
+    """Runs, published pipelines and drafts save the graph that the server gives them in this way."""
+    saved = save_yaml(Graph._of(graph, name).generate_yaml(), tmp_path / "saved.yml")
+    loaded = Pipeline.load_yaml(WORKSPACE, saved)
+    assert loaded.graph.definition == graph
+    again = loaded.save(tmp_path / "again.yml")
+    assert Pipeline.load_yaml(WORKSPACE, again).graph.definition == graph

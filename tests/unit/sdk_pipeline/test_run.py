@@ -246,6 +246,13 @@ class TestRun:
         assert run.get_status() == "Canceled"
         assert run.wait_for_completion(show_output=False) == "Canceled"
 
+    def test_resume(self, run: PipelineRun, state: PipelineState) -> None:
+        with pytest.raises(UserErrorException, match="is NotStarted"):
+            run.resume()
+        state.end(run.id, "Failed")
+        run.resume()
+        assert run.status == "NotStarted"
+
     @pytest.mark.parametrize("call", ["complete", "fail", "child_run"])
     def test_what_cannot_be_done_to_it(self, run: PipelineRun, call: str) -> None:
         with pytest.raises(UserErrorException, match="run of a pipeline"):

@@ -76,7 +76,7 @@ class RunTable:
         """Make or change the row of a run."""
         path = self.folder / f"{run_id}.json"
         row = json.loads(path.read_text()) if path.exists() else {}
-        row = {"live": True, "definition": None, "outputs": [], "origins": [], **row, **fields}
+        row = {"live": True, "definition": None, "outputs": [], "origins": [], "snapshots": [], **row, **fields}
         temporary = path.with_suffix(f".{uuid.uuid4().hex}")
         temporary.write_text(json.dumps({**row, "last_used": fields.get("last_used", _now().isoformat())}))
         temporary.replace(path)
@@ -96,6 +96,7 @@ class RunTable:
                 definition=row["definition"],
                 outputs=tuple(OutputRef(**output) for output in row["outputs"]),
                 origins=tuple(Origin(**origin) for origin in row["origins"]),
+                snapshots=frozenset(row["snapshots"]),
             )
             for run_id, row in self.rows()
             if row["live"] or datetime.fromisoformat(row["last_used"]) >= since

@@ -105,6 +105,20 @@ def test_explanations_still_name_the_files_that_changed(deployment: Deployment) 
     assert decision.explanation is not None and "source (main.py)" in decision.explanation.message
 
 
+def test_what_has_not_been_run_yet_keeps_its_source_folders(deployment: Deployment) -> None:
+    """As a draft does; nothing else names them."""
+    source = deployment.store_source({"main.py": "never run"})
+    deployment.table.write("drafts", snapshots=[source, "0" * 64])
+    deployment.age(200 * DAY)
+    deployment.gc()
+    (entry,) = deployment.storage.use_snapshot(source).entries
+    assert deployment.store.exists(deployment.storage.blob_key(entry.digest))
+    deployment.table.write("drafts", snapshots=[])
+    deployment.age(200 * DAY)
+    deployment.gc()
+    assert not deployment.store.exists(deployment.storage.snapshot_key(source))
+
+
 def test_a_live_run_keeps_all_that_it_uses_however_old(deployment: Deployment) -> None:
     deployment.run_pipe(CHAIN)
     with deployment.live_run(Pipe("chain", "one", (*CHAIN.steps, ("d", ("c",))))) as run:
