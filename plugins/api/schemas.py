@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from airloom.graph.model import ReuseMode
 from airloom.graph.results import Explanation, OutputRef
@@ -22,34 +20,10 @@ JsonObject = dict[str, Any]
 _LONGEST_AGE = 100 * 365 * 24 * 3600
 
 
-_HALF = re.compile("[\ud800-\udfff]")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """All texts in a JSON value, names included."""
-    waiting = [value]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, dict):
-            waiting.extend([*part.keys(), *part.values()])
-        elif isinstance(part, list):
-            waiting.extend(part)
-
-
 class Body(BaseModel):
     """Base of what callers send: a misspelt field is an error, not silently ignored."""
 
     model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_what_no_database_takes(cls, value: Any) -> Any:
-        """JSON can write characters that are none: NUL, and halves of a pair."""
-        if any("\0" in text or _HALF.search(text) for text in _texts(value)):
-            raise ValueError("a text holds a NUL character or half of a surrogate pair")
-        return value
 
 
 # --- workspaces -------------------------------------------------------------------------------------------------
