@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from airloom.graph.model import ReuseMode
 from airloom.graph.results import Explanation, OutputRef
@@ -22,37 +20,10 @@ JsonObject = dict[str, Any]
 _LONGEST_AGE = 100 * 365 * 24 * 3600
 
 
-_HALF = re.compile("[\ud800-\udfff]")
-_DEEPEST = 50
-"""Levels of lists and objects in a body; a pipeline has a dozen."""
-
-
-def _faults(value: Any) -> Iterator[str]:
-    """What no database and no other program could take, though JSON can write it."""
-    waiting = [(value, 1)]
-    while waiting:
-        part, level = waiting.pop()
-        if isinstance(part, str) and ("\0" in part or _HALF.search(part)):
-            yield "a text holds a NUL character or half of a surrogate pair"
-        elif isinstance(part, dict | list) and level > _DEEPEST:
-            yield f"it is nested deeper than {_DEEPEST} levels"
-        elif isinstance(part, dict):
-            waiting.extend((inner, level + 1) for inner in (*part.keys(), *part.values()))
-        elif isinstance(part, list):
-            waiting.extend((inner, level + 1) for inner in part)
-
-
 class Body(BaseModel):
     """Base of what callers send: a misspelt field is an error, not silently ignored."""
 
     model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_what_nobody_takes(cls, value: Any) -> Any:
-        for fault in _faults(value):
-            raise ValueError(fault)
-        return value
 
 
 # --- workspaces -------------------------------------------------------------------------------------------------

@@ -163,9 +163,9 @@ class PipelineEndpointEntity(Entity):
 class RecurrenceSchedule(Wire):
     """At which hours, minutes and days of the week."""
 
-    hours: list[int] | None
-    minutes: list[int] | None
-    week_days: list[str] | None
+    hours: tuple[int, ...] | None
+    minutes: tuple[int, ...] | None
+    week_days: tuple[str, ...] | None
 
 
 class Recurrence(Wire):
@@ -182,7 +182,7 @@ class DataStoreTriggerInfo(Wire):
     """Where changes of data are looked for, and how often, in minutes."""
 
     data_store_name: str
-    path_on_data_store: str | None
+    path_on_data_store: str
     polling_interval: float
     data_path_parameter_name: str | None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from airloom.graph.model import ParameterDef
+from airloom.graph.recurrence import Recurrence
 from airloom.graph.results import OutputRef
 from airloom.plugins.airflow_gateway import dag_url, run_url
 from airloom.plugins.db.models import RunRow
@@ -15,6 +16,7 @@ from airloom.plugins.run_states import StepView
 from airloom.plugins.runs import RunView
 from airloom.plugins.wire import assignments, codes, entities
 from airloom.plugins.wire.addresses import Addresses
+from airloom.storage.schedules import ClockTrigger, DataTrigger
 
 _FOLDER, _FILE = "AnyDirectory", "AnyFile"
 
@@ -117,45 +119,47 @@ def output(found: OutputRef) -> entities.NodeOutput:
     )
 
 
-def schedule(row: ScheduleRow) -> entities.PipelineScheduleEntity:
-    """A schedule."""
+def schedule(row: ScheduleRow, provisioned: bool) -> entities.PipelineScheduleEntity:
+    """A schedule; `provisioned` once Airflow has its DAG."""
+    clock = ClockTrigger.model_validate(row.recurrence) if row.recurrence is not None else None
+    data = DataTrigger.model_validate(row.data_trigger) if row.data_trigger is not None else None
     return entities.PipelineScheduleEntity(
         **_common(row),
         entity_status=codes.ENTITY_STATUS[row.status],
         pipeline_id=row.pipeline_id,
         pipeline_endpoint_id=row.endpoint_id,
-        provisioning_status=codes.PROVISIONING["Completed"],
-        schedule_type=codes.BY_RECURRENCE if row.data_trigger is None else codes.BY_DATA,
+        provisioning_status=codes.PROVISIONING["Completed" if provisioned else "Provisioning"],
+        schedule_type=codes.BY_RECURRENCE if data is None else codes.BY_DATA,
         pipeline_submission_info=entities.ScheduledSubmission(
             experiment_name=row.experiment,
             **_assignments(row.parameters),
             continue_run_on_step_failure=row.continue_on_step_failure,
         ),
-        recurrence=_recurrence(row.recurrence) if row.recurrence is not None else None,
-        data_store_trigger_info=_data_trigger(row.data_trigger) if row.data_trigger is not None else None,
+        recurrence=_recurrence(clock.recurrence) if clock is not None else None,
+        data_store_trigger_info=_data_trigger(data) if data is not None else None,
     )
 
 
-def _recurrence(rule: Mapping[str, Any]) -> entities.Recurrence:
-    hours, minutes = rule.get("hours"), rule.get("minutes")
-    if rule.get("time_of_day") is not None:
-        hours, minutes = ([int(part)] for part in rule["time_of_day"].split(":"))
-    times = {"hours": hours, "minutes": minutes, "week_days": rule.get("week_days")}
+def _recurrence(rule: Recurrence) -> entities.Recurrence:
+    times = entities.RecurrenceSchedule(hours=rule.hours, minutes=rule.minutes, week_days=rule.week_days)
+    if rule.time_of_day is not None:
+        hour, minute = rule.time_of_day.split(":")
+        times = times.model_copy(update={"hours": (int(hour),), "minutes": (int(minute),)})
     return entities.Recurrence(
-        frequency=codes.FREQUENCY[rule["frequency"]],
-        interval=rule["interval"],
-        start_time=rule.get("start_time"),
-        time_zone=rule.get("time_zone"),
-        schedule=entities.RecurrenceSchedule(**times) if any(times.values()) else None,
+        frequency=codes.FREQUENCY[rule.frequency],
+        interval=rule.interval,
+        start_time=rule.start_time,
+        time_zone=rule.time_zone,
+        schedule=times if rule.has_times else None,
     )
 
 
-def _data_trigger(trigger: Mapping[str, Any]) -> entities.DataStoreTriggerInfo:
+def _data_trigger(trigger: DataTrigger) -> entities.DataStoreTriggerInfo:
     return entities.DataStoreTriggerInfo(
-        data_store_name=trigger["datastore"],
-        path_on_data_store=trigger.get("path"),
-        polling_interval=trigger["polling_interval"],
-        data_path_parameter_name=trigger.get("data_path_parameter_name"),
+        data_store_name=trigger.datastore,
+        path_on_data_store=trigger.path,
+        polling_interval=trigger.polling_interval,
+        data_path_parameter_name=trigger.data_path_parameter_name,
     )
 
 

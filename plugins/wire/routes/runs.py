@@ -5,11 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from airloom.errors import NotFound
-from airloom.plugins import runs
+from airloom.plugins import publishing, runs, schedules
 from airloom.plugins.airflow_gateway import CHANGE_RUN, READ_RUN, Session, is_allowed
 from airloom.plugins.api.auth import dag_of_pipeline, dag_of_run, requires
 from airloom.plugins.api.bodies import limited_route
 from airloom.plugins.api.deps import SessionDep
+from airloom.plugins.api.routes.schedules import dag_of_schedule
 from airloom.plugins.wire import entities
 from airloom.plugins.wire.addresses import WORKSPACE
 from airloom.plugins.wire.calls import MOST, Call, CallDep
@@ -41,21 +42,30 @@ def cancel_run(run_id: str, call: CallDep, session: SessionDep) -> Response:
 )
 def list_runs_of_pipeline(pipeline_id: str, call: CallDep, session: SessionDep) -> list[entities.PipelineRunEntity]:
     """The newest first, whoever has started them."""
+    publishing.find(session, call.workspace(session), pipeline_id)
     return _list(call, session, runs.RunFilter(pipeline_id=pipeline_id))
 
 
-@router.get("/Schedule/{schedule_id}", summary="List the runs of a schedule", dependencies=[requires(READ_RUN)])
+@router.get(
+    "/Schedule/{schedule_id}", summary="List the runs of a schedule", dependencies=[requires(READ_RUN, dag_of_schedule)]
+)
 def list_runs_of_schedule(schedule_id: str, call: CallDep, session: SessionDep) -> list[entities.PipelineRunEntity]:
     """The newest first; only those whose DAG the user may read."""
+    schedules.find(session, call.workspace(session), schedule_id)
     return _list(call, session, runs.RunFilter(schedule_id=schedule_id))
 
 
-@router.get("/Schedule/{schedule_id}/Last", summary="Last run of a schedule", dependencies=[requires(READ_RUN)])
+@router.get(
+    "/Schedule/{schedule_id}/Last",
+    summary="Last run of a schedule",
+    dependencies=[requires(READ_RUN, dag_of_schedule)],
+)
 def get_last_run_of_schedule(schedule_id: str, call: CallDep, session: SessionDep) -> entities.PipelineRunEntity:
     """The newest of those whose DAG the user may read."""
+    schedule = schedules.find(session, call.workspace(session), schedule_id)
     found = _list(call, session, runs.RunFilter(schedule_id=schedule_id), limit=1)
     if not found:
-        raise NotFound(f"The schedule {schedule_id[:80]!r} has made no run yet.", target=schedule_id[:80])
+        raise NotFound(f"The schedule {schedule.name!r} has made no run yet.", target=schedule_id)
     return found[0]
 
 

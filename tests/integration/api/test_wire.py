@@ -10,7 +10,7 @@ import pytest
 from airloom.graph.results import Reason, StepResult
 from airloom.reuse.plan import Plan
 from tests.integration.api.bench import ORIGIN, OUTPUT, Bench, explanation
-from tests.integration.api.wire_caller import EXPERIMENT, Json, WireCaller, done, refused
+from tests.integration.api.wire_caller import EXPERIMENT, Json, WireCaller, done, made, refused
 
 NOT_STARTED, RUNNING, FAILED, FINISHED, CANCELED = range(5)
 STEP_RUNNING, STEP_FAILED, STEP_FINISHED, STEP_CANCELED = 2, 3, 4, 5
@@ -265,3 +265,59 @@ def test_endpoints(caller: WireCaller, pipeline: Json) -> None:
     caller.ask("PUT", f"Pipelines/{other['id']}/status", "Disabled")
     pipelines = caller.get(f"PipelineEndpoints/{endpoint['id']}/pipelines?activeOnly=true")
     assert [each["Id"] for each in pipelines] == [pipeline["id"]]
+
+
+# --- schedules --------------------------------------------------------------------------------------------------
+
+
+def scheduled(caller: WireCaller, **fields: Any) -> Json:
+    body = {"name": f"schedule {uuid4().hex[:8]}", "experiment": EXPERIMENT, **fields}
+    return made(caller.native.post(f"/workspaces/{caller.workspace}/schedules", json=body))
+
+
+def test_schedules_by_the_clock(caller: WireCaller, pipeline: Json) -> None:
+    """Read, and listed by pipeline and by endpoint, with the rule as the service writes it."""
+    endpoint = caller.endpoint(pipeline)
+    weekly = {"frequency": "Week", "interval": 2, "time_zone": "UTC", "week_days": ["Monday"], "time_of_day": "3:30"}
+    of_pipeline = scheduled(caller, pipeline_id=pipeline["id"], recurrence=weekly, parameters={"rate": 3})
+    of_endpoint = scheduled(caller, endpoint_id=endpoint["id"], recurrence={"frequency": "Hour", "interval": 6})
+    read = caller.get(f"Schedules/{of_pipeline['id']}")
+    assert (read["Name"], read["EntityStatus"], read["ScheduleType"]) == (of_pipeline["name"], 0, 0)
+    assert (read["PipelineId"], read["PipelineEndpointId"]) == (pipeline["id"], None)
+    assert (read["Recurrence"]["Frequency"], read["Recurrence"]["Interval"]) == (1, 2)
+    assert read["Recurrence"]["Schedule"] == {"Hours": [3], "Minutes": [30], "WeekDays": ["Monday"]}
+    assert read["DataStoreTriggerInfo"] is None
+    submission = read["PipelineSubmissionInfo"]
+    assert (submission["ExperimentName"], submission["ParameterAssignments"]) == (EXPERIMENT, {"rate": "3"})
+    assert caller.get(f"Schedules/Pipeline/{pipeline['id']}") == [read]
+    (hourly,) = caller.get(f"Schedules/PipelineEndpoint/{endpoint['id']}")
+    assert (hourly["Id"], hourly["PipelineEndpointId"]) == (of_endpoint["id"], endpoint["id"])
+    assert (hourly["Recurrence"]["Frequency"], hourly["Recurrence"]["Schedule"]) == (3, None)
+    assert read in caller.get("Schedules")
+
+
+def test_runs_of_a_schedule(caller: WireCaller, pipeline: Json) -> None:
+    """Airflow makes them; each is told with the schedule that it is of."""
+    schedule = scheduled(caller, pipeline_id=pipeline["id"], recurrence={"frequency": "Day", "interval": 1})
+    address = f"PipelineRuns/Schedule/{schedule['id']}"
+    assert caller.get(address) == []
+    assert "has made no run yet" in refused(caller.ask("GET", f"{address}/Last"), 404)
+    conf = {"airloom.run": {"experiment": EXPERIMENT, "schedule_id": schedule["id"]}}
+    dag_runs = f"/api/v2/dags/{pipeline['dag_id']}/dagRuns"
+    for _ in range(2):
+        caller.http.post(dag_runs, json={"logical_date": None, "conf": conf}).raise_for_status()
+    runs = caller.get(address)
+    assert len(runs) == 2 and caller.get(f"{address}/Last") == runs[0]
+    assert {(run["ScheduleId"], run["RunType"], run["RunSource"]) for run in runs} == {(schedule["id"], 2, "Schedule")}
+
+
+def test_schedules_by_data(caller: WireCaller, pipeline: Json) -> None:
+    data = {"datastore": "workspaceblobstore", "path": "in", "polling_interval": 7, "data_path_parameter_name": "data"}
+    read = caller.get(f"Schedules/{scheduled(caller, pipeline_id=pipeline['id'], data=data)['id']}")
+    assert (read["ScheduleType"], read["Recurrence"]) == (1, None)
+    assert read["DataStoreTriggerInfo"] == {
+        "DataStoreName": "workspaceblobstore",
+        "PathOnDataStore": "in",
+        "PollingInterval": 7,
+        "DataPathParameterName": "data",
+    }
