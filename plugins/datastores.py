@@ -103,6 +103,8 @@ def _write(
     for field, value in fields.items():
         setattr(row, field, value)
     session.flush()  # of racing callers, all but one fail or wait before they could touch the file
+    if not root:
+        folder.mkdir(parents=True, exist_ok=True)  # a schedule may watch it before anything was written to it
     storage.put_datastore(DatastoreConfig(name=row.name, type="local", root=str(folder)))
 
 
