@@ -83,6 +83,15 @@ def test_the_record_of_a_pipeline_is_for_these_values_and_contents_only(bench: W
     assert len(list(bench.workspace.records.pipelines())) == 2
 
 
+def test_one_record_answers_for_all_also_after_records_were_replaced(bench: Workbench, first: InProcessRun) -> None:
+    bench.run(chain(), SCRIPTS, reuse="refresh")
+    one_by_one = plan(bench, chain())
+    for record in list(bench.workspace.records.records()):
+        bench.storage.store.delete(record)
+    assert plan(bench, chain()) == one_by_one
+    assert set(one_by_one.reused) == {"clean", "train"}
+
+
 @pytest.mark.parametrize("reuse", ["off", "refresh"])
 def test_a_run_that_reuses_nothing_is_told_so(bench: Workbench, first: InProcessRun, reuse: str) -> None:
     plan(bench, chain())
