@@ -374,6 +374,18 @@ def test_without_its_package_a_store_in_azure_says_what_to_install(monkeypatch: 
     )
 
 
+@pytest.mark.parametrize("key", ["a\\b", "a./b", "b.", "a\nb", "/".join(["x" * 250] * 5)])
+def test_a_name_that_azure_does_not_take(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_KEY", "c2VjcmV0")
+    with pytest.raises(InvalidName) as caught:
+        open_store(PLACE).get(key)
+    assert words(caught.value) == (
+        f"{key[:300]!r} cannot be the name of a blob.",
+        "Azure takes at most 1024 printable characters without backslash, and no part of a name may end with a dot.",
+        key[:300],
+    )
+
+
 # --- marks of writes ------------------------------------------------------------------------------------------------
 
 
