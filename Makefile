@@ -31,7 +31,7 @@ thorough: venv ## Run the tests of crashes, races and corruption at full scale (
 bench: venv ## Measure everything beside its peers, on an idle machine (takes half an hour)
 	$(BIN)/python -m benchmarks
 
-mutation: venv ## Change the code of keys, reuse and storage in 3,000 ways; which changes does no test see? (half an hour)
+mutation: venv ## Change the code of keys, reuse and storage in 4,600 ways; which changes does no test see? (an hour or more)
 	test -d .cache/mutation/bin || $(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .cache/mutation
 	$(BIN)/uv pip install --quiet --python .cache/mutation/bin/python --constraint constraints.txt -r setup.cfg --extra mutation --extra azure
 	$(BIN)/python -m tests.mutation

@@ -77,7 +77,7 @@ def pipeline_key(graph: PipelineGraph, source_digests: Mapping[str, str], parame
     """
     parts = {
         "format": KEY_FORMAT,
-        "graph": graph.model_dump(mode="json"),
+        "graph": graph.model_dump(),
         "sources": dict(source_digests),
         "parameters": dict(parameters),
     }

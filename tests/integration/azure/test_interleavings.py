@@ -144,9 +144,9 @@ def test_patience_waits_longer_each_time_up_to_a_second_and_at_random(
     store: AzureBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that two who have met do not meet again and again."""
-    longest: list[float] = []
-    monkeypatch.setattr(azure_blob.random, "uniform", lambda least, most: longest.append(most) or least)
+    pauses: list[tuple[float, float]] = []
+    monkeypatch.setattr(azure_blob.random, "uniform", lambda *limits: pauses.append(limits) or 0)
     patience = azure_blob._Patience(store.address, "k")
     for _ in range(9):
         patience.wait()
-    assert longest == [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0]
+    assert pauses == [(0, longest) for longest in (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0)]

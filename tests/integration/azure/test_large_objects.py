@@ -46,8 +46,11 @@ def test_a_reader_of_an_object_that_is_replaced_is_told(store: AzureBlobStore) -
     with store.open_read("k") as stream:
         assert stream.read(10) == b"a" * 10
         store.put("k", b"b" * SIZE)
-        with pytest.raises(Replaced, match=r"'k' of the store .* was replaced while it was read. Read it again"):
+        with pytest.raises(
+            Replaced, match=r"'k' of the store .* was replaced while it was read. Read it again"
+        ) as caught:
             stream.read()
+        assert caught.value.target == "k"
 
 
 def test_a_reader_goes_on_when_only_metadata_are_new(store: AzureBlobStore) -> None:

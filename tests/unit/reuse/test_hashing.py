@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from airloom.graph.canonical import canonical_json
 from airloom.graph.model import (
+    DataLocation,
     EnvironmentSpec,
     LiteralValue,
     OutputPort,
     ParameterValue,
     Retries,
     Step,
+    TabularSource,
 )
 from airloom.reuse.hashing import StepKey, step_key
 from tests.support.builders import a_step, an_input
@@ -103,3 +107,14 @@ def test_the_order_of_packages_and_of_dict_entries_does_not_count() -> None:
     first = BASE.model_copy(update=settings(environment=one))
     second = BASE.model_copy(update=settings(environment=other))
     assert key_of(first).key == key_of(second).key
+
+
+def test_the_parts_of_a_key_are_the_same_when_they_come_back_from_a_record() -> None:
+    """Else an explanation would call them changed."""
+    source = TabularSource(locations=(DataLocation(datastore="d", path="t.csv"),), keep_columns=("a", "b"))
+    step = BASE.model_copy(update={"inputs": (an_input("table"),), "params": {"A": LiteralValue(value=1.5)}})
+    parts = key_of(step, sources={"table": source}).parts
+    assert json.loads(canonical_json(parts)) == parts
+    assert parts["input:table"]["reading"] == {
+        "separator": ",", "header": True, "encoding": "utf8", "keep_columns": ["a", "b"],
+    }  # fmt: skip

@@ -131,6 +131,7 @@ def test_an_owner_is_this_process() -> None:
     [
         ({"pid": 2**22 + 1}, True),
         ({"started": "0"}, True),
+        ({"pid": 2**22 + 1, "started": ""}, False),  # where nothing tells when a process has begun
         ({"pid": 2**22 + 1, "host": "elsewhere"}, False),
     ],
 )

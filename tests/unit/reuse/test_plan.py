@@ -83,6 +83,15 @@ def test_the_record_of_a_pipeline_is_for_these_values_and_contents_only(bench: W
     assert len(list(bench.workspace.records.pipelines())) == 2
 
 
+def test_one_record_answers_for_all_also_after_records_were_replaced(bench: Workbench, first: InProcessRun) -> None:
+    bench.run(chain(), SCRIPTS, reuse="refresh")
+    one_by_one = plan(bench, chain())
+    for record in list(bench.workspace.records.records()):
+        bench.storage.store.delete(record)
+    assert plan(bench, chain()) == one_by_one
+    assert set(one_by_one.reused) == {"clean", "train"}
+
+
 @pytest.mark.parametrize("reuse", ["off", "refresh"])
 def test_a_run_that_reuses_nothing_is_told_so(bench: Workbench, first: InProcessRun, reuse: str) -> None:
     plan(bench, chain())
@@ -150,9 +159,23 @@ def test_without_a_key_for_the_whole_its_steps_are_planned_one_by_one(
     explanation = found.decisions["clean"].explanation
     assert explanation is not None
     assert explanation.reason == Reason.NO_KEY
+    assert explanation.message.startswith(
+        "What counts for it could not be read, so nothing can be reused. The datastore 'workspaceblobstore' has nothing"
+    )
     assert said(found)["train"] == LATER
     assert "No key for the whole pipeline: The datastore 'workspaceblobstore' has nothing at 'raw.txt'" in caplog.text
     assert list(bench.workspace.records.pipelines()) == []
+
+
+def test_a_parameter_that_is_no_data_gives_no_key(bench: Workbench, caplog: pytest.LogCaptureFixture) -> None:
+    step = a_step("clean").model_copy(
+        update={"inputs": (InputPort(name="data", binding=FromParameter(parameter="data")),)}
+    )
+    with caplog.at_level(logging.INFO, "airloom"):
+        found = plan(bench, a_graph(step), parameters={"data": "text"})
+    wrong = "Parameter 'data' must be a data path or a dataset, got 'text'."
+    assert caplog.messages == [f"No key for the whole pipeline: {wrong}"]
+    assert said(found)["clean"][1].endswith(wrong)
 
 
 def test_the_data_that_a_parameter_stands_for_counts_for_the_whole_pipeline(bench: Workbench) -> None:

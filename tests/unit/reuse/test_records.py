@@ -114,6 +114,24 @@ def test_a_record_that_cannot_be_believed_is_dropped(
     assert not store.exists(path)
 
 
+class Unreadable(LocalStore):
+    """A store on a disk that fails."""
+
+    def get(self, key: str) -> bytes:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_record_that_cannot_be_read_now_is_kept(records: RecordStore, store: LocalStore) -> None:
+    records.add(a_record())
+    failing_disk = RecordStore(Unreadable(store.root), "reuse")
+    with pytest.raises(LostRecord) as caught:
+        failing_disk.find(KEY, intact)
+    assert caught.value.cause == "The reuse record cannot be read: [Errno 5] Input/output error."
+    assert (caught.value.output_lost, caught.value.keep) == (False, True)
+    assert failing_disk.find_pipeline(KEY, intact) is None
+    assert records.find(KEY, intact) == a_record()
+
+
 def test_the_newest_attempts_are_remembered_and_those_of_the_key_come_first(records: RecordStore) -> None:
     made = [a_record(key=f"{number:064}"[::-1], created_at=f"2026-{number:03}") for number in range(HISTORY_LENGTH + 5)]
     other = a_record(step_name="another")

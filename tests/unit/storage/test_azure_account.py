@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from azure.storage.blob import StorageErrorCode
 from urllib3.exceptions import MaxRetryError
 
 from airloom.errors import AirloomError, InvalidName, NotFound, StoreUnavailable
-from airloom.storage.azure_account import AzureAddress, BlocksLost, ConditionFailed, open_container, told
+from airloom.storage.azure_account import BLOCK, AzureAddress, BlocksLost, ConditionFailed, open_container, told
 from airloom.storage.azure_transfer import holds_write, write_tokens
 from airloom.storage.object_store import open_store
 
@@ -81,6 +82,7 @@ def test_an_address_names_account_container_and_prefix(text: str, address: Azure
 @pytest.mark.parametrize("address", [AzureAddress("acc", "con"), ADDRESS])
 def test_an_address_is_written_as_it_is_read(address: AzureAddress) -> None:
     assert AzureAddress.parse(str(address)) == address
+    assert not str(address).endswith("/")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,9 @@ def test_the_container_is_opened_with_what_the_environment_has(
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", account)
     monkeypatch.setenv(variable, value)
-    assert open_container(ADDRESS).url == url
+    client = open_container(ADDRESS)
+    assert client.url == url
+    assert client._config.max_single_put_size == client._config.max_single_get_size == BLOCK
 
 
 def test_a_key_goes_before_a_signature_and_a_connection_string_before_both(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +194,9 @@ def test_a_process_has_one_client_for_a_container_and_its_credentials(monkeypatc
     assert open_container(AzureAddress("acc", "con", "elsewhere")) is first
     assert open_container(AzureAddress("acc", "other")) is not first
     assert open_container(ADDRESS, retries=0) is not first
+    with monkeypatch.context() as forked:
+        forked.setattr(os, "getpid", lambda: -1)
+        assert open_container(ADDRESS) is not first
     monkeypatch.setenv("AZURE_STORAGE_KEY", "YW5vdGhlcg==")
     assert open_container(ADDRESS) is not first
 
@@ -364,6 +371,18 @@ def test_without_its_package_a_store_in_azure_says_what_to_install(monkeypatch: 
         "A store in Azure Blob Storage needs the package azure-storage-blob (import of airloom.storage.azure_blob halted; None in sys.modules).",
         "Install it: pip install 'airloom[azure]'",
         PLACE,
+    )
+
+
+@pytest.mark.parametrize("key", ["a\\b", "a./b", "b.", "a\nb", "/".join(["x" * 250] * 5)])
+def test_a_name_that_azure_does_not_take(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_KEY", "c2VjcmV0")
+    with pytest.raises(InvalidName) as caught:
+        open_store(PLACE).get(key)
+    assert words(caught.value) == (
+        f"{key[:300]!r} cannot be the name of a blob.",
+        "Azure takes at most 1024 printable characters without backslash, and no part of a name may end with a dot.",
+        key[:300],
     )
 
 

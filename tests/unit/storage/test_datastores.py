@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -71,6 +72,25 @@ def test_scanning_a_folder_is_relative_to_it(data: DatastoreHandle) -> None:
     assert entry_paths(data.scan("2024")) == ["01/x.csv", "02/y.csv", "02/y.txt"]
     assert entry_paths(data.scan("a.csv")) == [""]
     assert data.digest("2024") == scan_tree(data.local_path("2024"), null_cache()).digest
+
+
+@pytest.mark.parametrize("path", ["", "2024", "a.csv", "2024/*/y.*", "2024/01"])
+def test_the_digest_is_that_of_what_a_scan_finds(data: DatastoreHandle, path: str) -> None:
+    data.local_path("2024/01/link").symlink_to("../../a.csv")
+    assert data.digest(path) == data.scan(path).digest
+
+
+def test_without_a_path_all_is_meant(data: DatastoreHandle) -> None:
+    assert data.list() == data.list("")
+    assert data.scan() == data.scan("")
+    assert data.digest() == data.digest("")
+    assert data.local_path() == data.local_path("")
+
+
+def test_there_is_no_digest_of_nothing(data: DatastoreHandle) -> None:
+    for path in ("none", "*.parquet"):
+        with pytest.raises(NotFound, match=rf"'raw' has nothing at '{re.escape(path)}'"):
+            data.digest(path)
 
 
 def test_scanning_a_glob_is_relative_to_the_folder_above_its_first_wildcard(data: DatastoreHandle) -> None:

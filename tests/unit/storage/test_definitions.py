@@ -97,8 +97,13 @@ def test_a_definition_of_another_version_is_refused(definitions: DefinitionStore
     data = canonical_json({**a_definition().model_dump(mode="json"), "format": 2})
     digest = digest_bytes(data)[:16]
     store.put(f"definitions/{digest}.json", data)
-    with pytest.raises(IntegrityError, match="cannot be read by this version of Airloom: Input should be 1"):
+    with pytest.raises(IntegrityError) as caught:
         definitions.get(digest)
+    assert caught.value.message == (
+        f"The definition 'definitions/{digest}.json' cannot be read by this version of Airloom: Input should be 1."
+    )
+    assert caught.value.hint == "Use the version that wrote it, or submit the pipeline again."
+    assert caught.value.target == f"definitions/{digest}.json"
 
 
 INDEX_OF_ANOTHER = seal({"definitions": ["0123456789abcdef"]}).replace(b"0123", b"3210")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airloom.errors import InvalidName, UnsafePath
-from airloom.storage.paths import check_digest, check_name, confined, slug, validate_relative
+from airloom.storage.paths import check_digest, check_name, confined, is_inside, slug, validate_relative
 
 parts = st.sampled_from(["a", "b.txt", "..", ".", "", "...", "~", "ü", " ", "..a", "-"])
 
@@ -77,6 +77,14 @@ def test_the_folder_itself_may_be_reached_through_a_link(tmp_path: Path) -> None
     assert confined(tmp_path / "alias", "x") == tmp_path / "alias" / "x"
 
 
+@pytest.mark.parametrize(
+    ("path", "folder", "inside"),
+    [("/a", "/", True), ("/a", "/a", True), ("/a/b", "/a", True), ("/ab", "/a", False), ("/", "/a", False)],
+)
+def test_what_is_inside_a_folder(path: str, folder: str, inside: bool) -> None:
+    assert is_inside(path, folder) is inside
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-x", ".hidden", "a b", "x" * 251, "a\n"])
 def test_names_that_could_not_be_one_part_of_a_path_are_refused(name: str) -> None:
     with pytest.raises(InvalidName, match="cannot be the name of a datastore"):
@@ -105,6 +113,7 @@ def test_a_digest_is_64_hexadecimal_digits(digest: str) -> None:
         ("x" * 300, "x" * 200),
         ("-a b-", "a-b"),
         ("- -", "unnamed"),
+        ("X", "X"),
     ],
 )
 def test_slugs_keep_what_airflow_allows(text: str, expected: str) -> None:
