@@ -205,6 +205,24 @@ def test_an_unlisted_definition_stays_and_the_others_stay_listed(definitions: De
     assert listed(definitions) == digests[1:]
 
 
+def test_unlisting_one_does_not_list_another_again(definitions: DefinitionStore) -> None:
+    digests = sorted(definitions.put(a_definition(experiment=f"e{number}")) for number in range(20))
+    number = next(number for number in range(SHARDS) if len(definitions.shard(number)) > 1)
+    one, other, *rest = definitions.shard(number)
+    definitions.unlist(one)
+    definitions.unlist(other)
+    assert definitions.listed(number) == rest
+    assert sorted(definitions.stored()) == digests
+
+
+def test_the_index_of_another_shard_counts_as_damaged(definitions: DefinitionStore, store: LocalStore) -> None:
+    digests = sorted(definitions.put(a_definition(experiment=f"e{number}")) for number in range(20))
+    one, other, *_ = [number for number in range(SHARDS) if definitions.shard(number)]
+    store.put(f"index/{one:02x}.json", store.get(f"index/{other:02x}.json"))
+    assert definitions.listed(one) is None
+    assert listed(definitions) == digests
+
+
 def test_a_definition_is_unlisted_although_the_index_is_lost(definitions: DefinitionStore, store: LocalStore) -> None:
     digests = sorted(definitions.put(a_definition(experiment=f"e{number}")) for number in range(40))
     number = shard_of(digests[0])
