@@ -105,8 +105,8 @@ def test_disabled(publisher: Publisher) -> None:
         ({"tags": {"a": "\0"}}, 400, "NUL"),
         ({"description": "\ud800"}, 400, "surrogate"),
         ({"source": "Nobody"}, 400, "source"),
-        ({"parameters": {"rate": deep(60)}}, 400, "nested deeper than 50 levels"),
-        ({"parameters": {"rate": deep(900)}}, 400, "nested deeper than 50 levels"),
+        ({"parameters": {"rate": deep(70)}}, 400, "nested more than 64 levels deep"),
+        ({"parameters": {"rate": deep(900)}}, 400, "nested more than 64 levels deep"),
     ],
 )
 def test_wrong_runs(publisher: Publisher, body: dict[str, Any], status: int, message: str) -> None:
