@@ -52,7 +52,7 @@ def pipeline(ws: Workspace, tmp_path: Path, airflow: AirflowApi) -> dict[str, An
     step = PythonScriptStep("main.py", name="show", arguments=[rate], source_directory=str(tmp_path))
     made = Pipeline(ws, [step])
     made.submit("published").wait_for_completion(show_output=False)
-    body = {"name": "Shown", "graph": made.graph.model_dump(mode="json"), "experiment": "by itself"}
+    body = {"name": "Shown", "graph": made.graph.definition.model_dump(mode="json"), "experiment": "by itself"}
     return dict(ask(airflow, "POST", "pipelines", body))
 
 
