@@ -98,7 +98,7 @@ def _published() -> Iterator[Figure]:
     with bench() as server:
         chain = Chain(server, STEPS - 1)
         chain.timed()
-        graph = chain.pipeline().graph.model_dump(mode="json")
+        graph = chain.pipeline().graph.definition.model_dump(mode="json")
         for number in range(COUNT):
             _publish(server, graph, f"published {number}")
         idle = _idle_cpu(server)

@@ -7,12 +7,13 @@ kind there is passed over, and a schedule or endpoint counts only if it is one o
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, get_args
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from airloom.errors import AirloomError
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 SOURCES = ("SDK", "HTTP", "Schedule", "Portal")
 BATCH = 200
+LOOK_AT_ALL_SECONDS = 60.0
+AT_THE_SAME_MOMENT = 1000
+"""Of so many runs, an older one may become visible after a newer one."""
 _LONGEST_TEXT = 10_000
 
 
@@ -58,8 +62,29 @@ def adopt(workspace_id: int) -> None:
 
     Two who do so at once make each row once: the database lets one of them through.
     """
+    _adopt(workspace_id, newer_than=0)
+
+
+_looked_at: dict[int, tuple[float, int]] = {}
+"""By workspace: when all of its runs were last looked at, and the number of the newest run then."""
+
+
+def adopt_new(workspace_id: int) -> None:
+    """The same, but mostly looking at new runs only: for those who list runs, of which there may be very many."""
+    now = time.monotonic()
+    when, newest = _looked_at.get(workspace_id, (-LOOK_AT_ALL_SECONDS, 0))
+    if now - when < LOOK_AT_ALL_SECONDS:
+        _adopt(workspace_id, newer_than=newest - AT_THE_SAME_MOMENT)
+        return
     with open_session() as session:
-        found = list(_without_row(session, workspace_id))
+        newest = session.scalar(select(func.max(RUN_ORIGINS.c.number))) or 0
+    _adopt(workspace_id, newer_than=0)
+    _looked_at[workspace_id] = now, newest
+
+
+def _adopt(workspace_id: int, newer_than: int) -> None:
+    with open_session() as session:
+        found = list(_without_row(session, workspace_id, newer_than))
         if not found:
             return
         made = list(_rows(session, found))
@@ -67,13 +92,13 @@ def adopt(workspace_id: int) -> None:
         _insert(made[begin : begin + BATCH])
 
 
-def _without_row(session: Session, workspace_id: int) -> Iterator[_Found]:
+def _without_row(session: Session, workspace_id: int, newer_than: int) -> Iterator[_Found]:
     origin = RUN_ORIGINS.c
     query = (
         select(PipelineRow, RUN_ORIGINS)
         .join(RUN_ORIGINS, origin.dag_id == PipelineRow.dag_id)
         .outerjoin(RunRow, (RunRow.dag_id == origin.dag_id) & (RunRow.airflow_run_id == origin.run_id))
-        .where(PipelineRow.workspace_id == workspace_id, RunRow.id.is_(None))
+        .where(PipelineRow.workspace_id == workspace_id, RunRow.id.is_(None), origin.number > newer_than)
         .order_by(origin.created_at)
     )
     for row in session.execute(query):

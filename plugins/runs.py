@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, select, update
 from airloom.errors import NotFound
 from airloom.execution.names import ROOT_TASK
 from airloom.graph.model import PipelineGraph
-from airloom.plugins.adoption import adopt
+from airloom.plugins.adoption import adopt, adopt_new
 from airloom.plugins.airflow_gateway import DAG_RUNS, Session, cancel_run, failed_tasks, restart_run
 from airloom.plugins.api.schemas import RunStatus
 from airloom.plugins.db.models import ExperimentRow, RunRow, WorkspaceRow, utc_now
@@ -111,7 +111,7 @@ def list_some(
 
     Those that Airflow made by itself are included.
     """
-    adopt(workspace.id)
+    adopt_new(workspace.id)
     query = _JOINED.where(RunRow.workspace_id == workspace.id).order_by(RunRow.created_at.desc(), RunRow.id)
     query = query.where(*wanted.conditions())
     if wanted.status is not None:

@@ -30,6 +30,7 @@ DAG_RUNS = select(
 """Airflow's runs with the columns dag_id, run_id, state, start_date and end_date, to be joined with ours."""
 
 RUN_ORIGINS = select(
+    DagRun.id.label("number"),
     DagRun.dag_id,
     DagRun.run_id,
     DagRun.conf,
@@ -37,7 +38,10 @@ RUN_ORIGINS = select(
     DagRun.triggered_by,
     DagRun.triggering_user_name.label("user_name"),
 ).subquery("airflow_run_origin")
-"""Airflow's runs with what they were started with, when and by whom; to be joined with our tables."""
+"""Airflow's runs with what they were started with, when and by whom; to be joined with our tables.
+
+`number` grows from run to run, but for those that are made at the same moment.
+"""
 
 BY_HAND = DagRunTriggeredByType.UI
 """Value of `triggered_by` in RUN_ORIGINS for a run that was started with Airflow's own form."""

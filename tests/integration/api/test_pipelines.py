@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -104,8 +105,8 @@ def test_disabled(publisher: Publisher) -> None:
         ({"tags": {"a": "\0"}}, 400, "NUL"),
         ({"description": "\ud800"}, 400, "surrogate"),
         ({"source": "Nobody"}, 400, "source"),
-        ({"parameters": {"rate": deep(60)}}, 400, "nested deeper than 50 levels"),
-        ({"parameters": {"rate": deep(900)}}, 400, "nested deeper than 50 levels"),
+        ({"parameters": {"rate": deep(70)}}, 400, "nested more than 64 levels deep"),
+        ({"parameters": {"rate": deep(900)}}, 400, "nested more than 64 levels deep"),
     ],
 )
 def test_wrong_runs(publisher: Publisher, body: dict[str, Any], status: int, message: str) -> None:
@@ -177,6 +178,33 @@ def test_repeated_request_makes_no_second_run(publisher: Publisher) -> None:
     ):
         refused = publisher.ask("POST", path, changed, headers=headers)
         assert (refused.status_code, refused.json()["Error"]["Target"]) == (409, "Idempotency-Key")
+
+
+def test_same_request_from_many_at_once(publisher: Publisher) -> None:
+    """The database lets one of them make the run; all are given it, and Airflow has no other."""
+    pipeline = publisher.publish(name="wanted by many")
+    headers = {"Idempotency-Key": uuid4().hex}
+    address = f"pipelines/{pipeline['id']}/runs"
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: publisher.ask("POST", address, {"experiment": "new"}, headers), range(8)))
+    (run_id,) = {publisher.done(answer)["id"] for answer in answers}
+    runs = f"{publisher.server.url}/api/v2/dags/{pipeline['dag_id']}/dagRuns"
+    assert [each["dag_run_id"] for each in publisher.http.get(runs).json()["dag_runs"]] == [run_id]
+
+
+def test_disabled_while_many_submit(publisher: Publisher) -> None:
+    """Each submit is done or refused, and once it is disabled no run comes to be."""
+    pipeline = publisher.publish(name="soon disabled")
+    address = f"pipelines/{pipeline['id']}"
+    with ThreadPoolExecutor(6) as pool:
+        submits = [pool.submit(publisher.ask, "POST", f"{address}/runs", {"experiment": "x"}) for _ in range(12)]
+        disabled = pool.submit(publisher.ask, "PATCH", address, {"status": "Disabled"})
+    assert disabled.result().status_code == 200
+    statuses = [submit.result().status_code for submit in submits]
+    assert set(statuses) <= {201, 409}
+    made = [run for run in publisher.read("runs?limit=1000")["runs"] if run["pipeline_id"] == pipeline["id"]]
+    assert len(made) == statuses.count(201)
+    assert publisher.ask("POST", f"{address}/runs", {"experiment": "x"}).status_code == 409
 
 
 def test_repeated_submit_of_a_graph(publisher: Publisher) -> None:
