@@ -80,7 +80,7 @@ def reconcile(settings: Settings) -> None:
         try:
             if not (short_id(schedule_id) in stored and _is_settled(documents, schedule_id)):
                 settle(settings, schedule_id)
-        except AirloomError as error:
+        except (AirloomError, ValueError) as error:  # a row that another version wrote must not keep the others
             log.warning("The schedule %s could not be mended: %s", schedule_id, error)
     for short in stored - {short_id(schedule_id) for schedule_id in ids}:
         _forget_if_unknown(documents, short)

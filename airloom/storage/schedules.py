@@ -26,6 +26,7 @@ from airloom.storage.watched import WatchedPlace
 
 SHARDS = 4
 _FOLDER = "schedules/"
+_MEND = "The server writes it anew when it starts, or when the schedule is updated."
 _SHORT_ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -125,29 +126,32 @@ class ScheduleStore:
 
     def put(self, document: ScheduleDocument) -> None:
         """Make or replace a schedule's document."""
-        self._store.put(_key(document.short_id), seal(document.model_dump(mode="json")))
+        self._store.put(schedule_key(document.short_id), seal(document.model_dump(mode="json")))
 
     def get(self, short: str) -> ScheduleDocument:
         """The document of these 16 digits. NotFound if there is none, IntegrityError if it was damaged."""
         if not _SHORT_ID.fullmatch(short):
             raise InvalidName(f"{short[:80]!r} is not the short id of a schedule.", target=short[:80])
-        key = _key(short)
+        key = schedule_key(short)
         try:
             body = unseal(self._store.get(key), f"The schedule {key!r}")
+            document = ScheduleDocument.model_validate(body)
         except NotFound:
             raise NotFound(f"There is no schedule {short}.", hint="It was deleted.", target=short) from None
-        try:
-            return ScheduleDocument.model_validate(body)
+        except IntegrityError as error:
+            raise IntegrityError(error.message, hint=_MEND, target=key) from None
         except ValidationError as error:
+            cause = f"The schedule {key!r} cannot be read by this version of Airloom: {error.errors()[0]['msg']}."
             raise IntegrityError(
-                f"The schedule {key!r} cannot be read by this version of Airloom: {error.errors()[0]['msg']}.",
-                hint="Use the version that wrote it, or update the schedule.",
-                target=key,
+                cause, hint="Use the version that wrote it, or update the schedule.", target=key
             ) from None
+        if document.short_id != short:
+            raise IntegrityError(f"The schedule {key!r} is that of {document.short_id}.", hint=_MEND, target=key)
+        return document
 
     def written_at(self, short: str) -> datetime:
         """When a document was written last. NotFound if there is none."""
-        info = self._store.info(_key(short))
+        info = self._store.info(schedule_key(short))
         if info is None:
             raise NotFound(f"There is no schedule {short}.", hint="It was deleted.", target=short)
         return info.modified
@@ -167,8 +171,9 @@ class ScheduleStore:
 
     def delete(self, short: str) -> None:
         """Forget a schedule; no error if there is none."""
-        self._store.delete(_key(short))
+        self._store.delete(schedule_key(short))
 
 
-def _key(short: str) -> str:
+def schedule_key(short: str) -> str:
+    """Key of the document of a schedule."""
     return f"{_FOLDER}{short}.json"

@@ -16,6 +16,7 @@ from airloom.graph.results import OutputRef
 from airloom.reuse.records import LostRecord, PipelineRecord, Record, RecordStore
 from airloom.storage.definitions import DefinitionStore, shard_of
 from airloom.storage.paths import check_digest
+from airloom.storage.schedules import ScheduleStore
 from airloom.storage.stat_cache import digest_file
 from airloom.storage.workspace import WorkspaceStore
 
@@ -31,6 +32,7 @@ class Checks:
         self._workspace = workspace
         self._store = workspace.store
         self._definitions = DefinitionStore(workspace.store)
+        self._schedules = ScheduleStore(workspace.store)
         self._records = RecordStore(workspace.store, workspace.key("reuse"))
         self.recorded: dict[tuple[str, str], set[str]] = {}
 
@@ -137,6 +139,16 @@ class Checks:
         """A stored pipeline."""
         try:
             self._definitions.get(key.rpartition("/")[2].removesuffix(".json"))
+        except NotFound:
+            return None
+        except IntegrityError as error:
+            return error.message
+        return None
+
+    def schedule(self, key: str) -> str | None:
+        """The document of a schedule."""
+        try:
+            self._schedules.get(key.rpartition("/")[2].removesuffix(".json"))
         except NotFound:
             return None
         except IntegrityError as error:

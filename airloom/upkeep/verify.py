@@ -16,6 +16,7 @@ from airloom.reuse.records import RecordStore
 from airloom.storage.datastores import DatastoreConfig
 from airloom.storage.definitions import SHARDS, DefinitionStore, index_key
 from airloom.storage.freshness import ObjectInfo
+from airloom.storage.schedules import ScheduleStore, schedule_key
 from airloom.storage.stat_cache import null_cache
 from airloom.storage.workspace import WorkspaceStore
 from airloom.upkeep.checks import Checks
@@ -79,6 +80,8 @@ class _Verifier:
         yield from self._check_datastores()
         yield from self._check_definitions()
         yield from self._check_index()
+        schedules = [schedule_key(short) for short in ScheduleStore(self._store).stored()]
+        yield from self._check_all("schedule", schedules, self._checks.schedule)
         # Files first: a source folder of which one was put aside is put aside too, or it would not be uploaded again.
         folder = self._workspace.key("blobs", "")
         yield from self._check_all("source file", self._store.list(folder), self._checks.blob)

@@ -43,6 +43,10 @@ WORDS = {
         "Airflow cannot build its DAG: it cannot be run, and its runs cannot be shown.",
         "Use --quarantine, then submit the pipeline again.",
     ),
+    "schedule": Words(
+        "Airflow cannot build its DAG: it does not fire.",
+        "Start the server anew, or update the schedule: both write it anew from the database.",
+    ),
     "index": Words(
         "Airflow does not show the pipelines that it should list, or complains about one that is gone.",
         "--quarantine writes the index anew from the pipelines that are stored.",

@@ -22,7 +22,7 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from airloom.plugins import publishing, submission, workspaces
+from airloom.plugins import publishing, schedule_documents, schedules, submission, workspaces
 from airloom.plugins.airflow_gateway import open_session
 from airloom.plugins.settings import load_settings
 from tests.integration.api.racing_processes import connect_anew
@@ -44,9 +44,18 @@ def start(workspace: str, pipeline_id: str, **fields: Any) -> str:
     return submission.start(settings, USER, workspace, target, submission.RunRequest(**fields))
 
 
+def schedule(workspace: str, **fields: Any) -> str:
+    return schedules.create(load_settings(), USER, workspace, schedules.Scheduling(**fields))
+
+
+def change_schedule(workspace: str, schedule_id: str, **changes: Any) -> None:
+    schedules.change(load_settings(), USER, workspace, schedule_id, changes)
+
+
 def begin_serving() -> None:
-    """What a server does about published pipelines when it starts."""
+    """What a server does about published pipelines and schedules when it starts."""
     publishing.mend_index(load_settings())
+    schedule_documents.reconcile(load_settings())
 
 
 class Death:

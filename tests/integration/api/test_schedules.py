@@ -175,6 +175,8 @@ def test_an_endpoint_runs_its_default_version(scheduler: Scheduler) -> None:
 
 def test_data_changes(scheduler: Scheduler) -> None:
     """The part for data is kept and told like the other."""
+    path = f"/workspaces/{WORKSPACE}/datastores/workspaceblobstore/files/incoming/a?overwrite=true"
+    assert scheduler.http.put(path, content=b"x").status_code == 201
     made = scheduler.schedule(recurrence=None, data={"datastore": "workspaceblobstore", "path": "incoming"})
     wanted = {"polling_interval": 5, "data_path_parameter_name": None, "one_run_per": "batch"}
     assert made["data"] == {"datastore": "workspaceblobstore", "path": "incoming", **wanted}

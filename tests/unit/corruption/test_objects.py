@@ -11,6 +11,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,13 @@ import pytest
 from airloom.errors import IntegrityError, NotFound
 from airloom.execution.stop import UNKNOWN_STEP, RunStop
 from airloom.graph.model import Definition, PipelineGraph
+from airloom.graph.recurrence import Recurrence
 from airloom.reuse.decide import look_up
 from airloom.reuse.leases import Owner
 from airloom.reuse.records import Record
 from airloom.storage.datastores import DatastoreConfig
 from airloom.storage.definitions import DefinitionStore, shard_of
+from airloom.storage.schedules import ClockTrigger, ScheduleDocument, ScheduledPipeline, ScheduleStore
 from airloom.storage.snapshot import collect, materialize, store_snapshot
 from tests.support.builders import a_graph, a_step
 from tests.support.in_process import DATASTORE, InProcessRun, Workbench
@@ -188,6 +191,27 @@ def a_shard_index(bench: Workbench, run: InProcessRun) -> Target:
     return Target(path, [other_path.read_bytes()], lambda: definitions.shard(shard_of(mine)), made_anew=True)
 
 
+def a_schedule(bench: Workbench, run: InProcessRun) -> Target:
+    schedules = ScheduleStore(bench.storage.store)
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    clock = ClockTrigger(recurrence=Recurrence(frequency="Day"), anchor=now, at_once=True, since=now)
+    for number in (1, 2):
+        document = ScheduleDocument(
+            id=f"{number:08}-1111-4222-8333-444444444444",
+            dag_id=f"s.{number:08}11114222",
+            workspace="lab",
+            name="s",
+            status="Active",
+            pipeline=ScheduledPipeline(id="p", dag_id="p.0123456789abcdef"),
+            experiment="e",
+            clock=clock,
+        )
+        schedules.put(document)
+    folder = bench.data.parent / "store" / "schedules"
+    mine, other = sorted(folder.iterdir())
+    return Target(mine, [other.read_bytes()], lambda: schedules.get(mine.stem))
+
+
 KINDS = {
     "reuse record": a_record,
     "pipeline record": a_pipeline_record,
@@ -199,6 +223,7 @@ KINDS = {
     "snapshot blob": a_blob,
     "definition": a_definition,
     "shard index": a_shard_index,
+    "schedule": a_schedule,
 }
 
 

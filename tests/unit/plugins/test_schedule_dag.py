@@ -127,9 +127,7 @@ def test_a_worker_builds_only_the_schedule_that_it_runs(stored: ScheduleStore, m
     assert set(load_schedules(0)) == {document.dag_id}
 
 
-def test_the_bundle_has_loaders_for_schedules(
-    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, airflow_database: None
-) -> None:
+def test_the_bundle_has_loaders_for_schedules(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(tmp_path))
     bundle = AirloomDagBundle(name="airloom")
     bundle.initialize()
