@@ -57,7 +57,7 @@ def hand_over(store: HandOverStore, place: WatchedPlace, order: Order, look: Loo
     `start` must do nothing if there is such a run already, and raise if none can be made; then the batch stays open,
     and the next call goes on with it.
     """
-    started = list(_deliver(store, store.batch(store.state().number + 1), start))
+    started = list(_deliver(store, store.open_batch(), start))
     if store.state().place != place:  # the schedule was given another, and whoever did that has died since
         store.begin(place, look(place))
     state, seen = _look(store, look)

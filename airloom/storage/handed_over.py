@@ -192,6 +192,15 @@ class HandOverStore:
         """True if a batch was written that this state does not count: a hand-over goes on, or was interrupted."""
         return self._store.exists(self.batch_key(state.number + 1))
 
+    def open_batch(self) -> Batch | None:
+        """The batch that the state does not count yet, if there is one.
+
+        It is durable: who wrote it may have been killed before that. If it were lost after runs of it have started, a
+        batch with other files would take its number, and their runs its ids.
+        """
+        found = self.batch(self.state().number + 1)
+        return self.promise(found) if found is not None else None
+
     def promise(self, batch: Batch) -> Batch:
         """Write a batch before anything is done about it. Returns the one of this number that holds: perhaps it was
         another's."""

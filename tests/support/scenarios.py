@@ -27,6 +27,7 @@ from airloom.storage.stat_cache import null_cache
 from airloom.storage.tree import scan_tree
 from airloom.storage.workspace import WorkspaceStore
 from tests.support.builders import a_graph, a_step
+from tests.support.hand_over_scenario import HandOver
 from tests.support.in_process import DATASTORE, Workbench
 from tests.support.power_loss import DONE
 from tests.support.publishing import PublishingRun, read_output
@@ -346,4 +347,5 @@ SCENARIOS |= {
     "leases": Leases(),
     "steps": Steps(),
     "refresh": Refresh(),
+    "hand-over": HandOver(),
 }

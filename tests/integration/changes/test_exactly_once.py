@@ -20,7 +20,7 @@ from airloom.embedded import processes
 from airloom.embedded.home import Home
 from airloom.embedded.state import read_state
 from airloom.execution.names import RUN_KEY
-from tests.integration.changes.watching import Watched, pause, publish, watch
+from tests.integration.changes.watching import SECONDS, Watched, pause, publish, watch
 from tests.integration.chaos.stage import SCHEDULERS, a_stage, start_again
 from tests.support.server import RunningServer, running_server
 
@@ -43,11 +43,27 @@ def test_a_run_sees_what_has_changed(server: RunningServer, tmp_path: Path) -> N
         run = arrivals.runs()[0]["dag_run_id"]
         arrivals.airflow.wait_for_run(pipeline["dag_id"], run)
         (listed,) = arrivals.ask("runs")["runs"]
+        check_disabling(arrivals)
     assert (listed["id"], listed["experiment"], listed["status"]) == (run, "watching", "Finished")
     assert listed["properties"]["changes.count"] == "2"
     changes, seen = server.cli("logs", run, "take").stdout.splitlines()
     assert json.loads(changes)["added"] == ["arrivals/a", "arrivals/b"]
     assert seen == "['a', 'b', 'there before']"
+
+
+def check_disabling(watched: Watched) -> None:
+    """Nobody looks at the folder of a disabled schedule; what has changed meanwhile comes when it is enabled."""
+    watched.set_status("Disabled")
+    looks = [watched.memory.last_check()]
+    while len(looks) < 3 or looks[-1] != looks[-2]:
+        time.sleep(2 * SECONDS)
+        looks.append(watched.memory.last_check())
+        assert len(looks) < 30, "it is still watched"
+    watched.drop(["while disabled"])
+    time.sleep(2 * SECONDS)
+    assert watched.memory.last_check() == looks[-1]
+    watched.set_status("Active")
+    expect({"while disabled": 1}, watched)
 
 
 @pytest.mark.timeout(600)

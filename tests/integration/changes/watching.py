@@ -66,6 +66,10 @@ class Watched:
         )
         return found
 
+    def set_status(self, status: str) -> None:
+        """Enable or disable the schedule."""
+        _send(self.airflow, "PATCH", f"schedules/{self.schedule_id}", {"status": status})
+
     def runs(self) -> list[dict[str, Any]]:
         """What Airflow says of all runs of the pipeline that this schedule has started."""
         found: list[dict[str, Any]] = []

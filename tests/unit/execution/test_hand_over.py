@@ -308,6 +308,19 @@ def test_a_batch_is_counted_once(scene: Scene) -> None:
     assert scene.store.state() == after
 
 
+def test_changes_are_handed_over_through_any_store(any_store: ObjectStore) -> None:
+    store, folder, runs = HandOverStore(any_store, SCHEDULE), Folder(), Runs()
+    place = WatchedPlace(datastore="data", path="in")
+    folder.write("in/old")
+    store.begin(place, folder.look(place))
+    for path in ("in/a", "in/b"):
+        folder.write(path)
+        hand_over(store, place, ORDER, folder.look, runs.start)
+    assert runs.changes == ["in/a", "in/b"]
+    before = store.etag()
+    assert hand_over(store, place, ORDER, folder.look, runs.start) == [] and store.etag() == before
+
+
 # --- what is lost or damaged ------------------------------------------------------------------------------------
 
 
