@@ -61,7 +61,7 @@ CLOCK = """
 pipeline:
   parameters: {day: {type: string, default: none}}
   steps:
-    tell: {type: PythonScriptStep, script_name: tell.py, arguments: [{source: day}]}
+    tell: {type: PythonScriptStep, script_name: tell.py, source_directory: tell, arguments: [{source: day}]}
 schedule:
   recurrence: {frequency: Day, interval: 1, start_time: __START__}
   pipeline_parameters: {day: "@formatDateTime(trigger().scheduledTime,'yyyy-MM-dd')"}
@@ -71,7 +71,8 @@ schedule:
 def test_a_file_with_a_schedule_runs_by_itself(airflow: AirflowApi, folder: Path) -> None:
     """Its runs have the schedule's parameters, those that somebody starts the pipeline's own."""
     start = datetime.now(UTC) + timedelta(seconds=15)
-    (folder / "tell.py").write_text("import sys; print('told of', sys.argv[1])")
+    (folder / "tell").mkdir()
+    (folder / "tell" / "tell.py").write_text("import sys; print('told of', sys.argv[1])")
     (folder / "clock.yml").write_text(CLOCK.replace("__START__", start.isoformat(timespec="seconds")[:19]))
     airflow.wait_for_dag("team.clock")
 

@@ -228,7 +228,7 @@ class TestSchedule:
 
     def test_a_recurrence_that_makes_no_sense(self, folder: Path) -> None:
         (folder / "prices.yml").write_text(PRICES + self.SCHEDULE.replace("Day", "Minute"))
-        with pytest.raises(InvalidGraph, match=r"prices\.yml:18: .*time_of_day"):
+        with pytest.raises(InvalidGraph, match=r"prices\.yml:19: .*time_of_day"):
             load_file(str(folder / "prices.yml"), "prices")
 
     @staticmethod
