@@ -20,7 +20,7 @@ REUSE_MODES: tuple[ReuseMode, ...] = ("auto", "off", "refresh")
 def run_info(context: Mapping[str, Any], definition: Definition) -> RunInfo:
     """The run that a task belongs to. Parameter values keep the types they were submitted with."""
     given = dict(context["params"])
-    own: Mapping[str, Any] = given.pop(RUN_KEY, None) or {}
+    own = _own(given.pop(RUN_KEY, None) or {})
     reuse = given.pop(REUSE_PARAM, "auto")
     if reuse not in REUSE_MODES:
         raise InvalidGraph(f"{REUSE_PARAM} must be one of {', '.join(REUSE_MODES)}, got {reuse!r}.", target=REUSE_PARAM)
@@ -41,6 +41,20 @@ def typed(parameter: ParameterDef, value: Any) -> Any:
     if parameter.type == "int" and isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def _own(said: Any) -> Mapping[str, Any]:
+    """What the conf says of the run itself. Whoever may trigger the DAG in Airflow may write anything there."""
+    if not isinstance(said, Mapping) or not isinstance(said.get("experiment", ""), str):
+        raise InvalidGraph(f"{RUN_KEY} must be an object, and its experiment a text.", target=RUN_KEY)
+    going_on = said.get("continue_on_step_failure")
+    if going_on is not None and not isinstance(going_on, bool):
+        raise InvalidGraph(
+            f"continue_on_step_failure of {RUN_KEY} must be true or false, got {going_on!r}.", target=RUN_KEY
+        )
+    if not isinstance(said.get("changes") or {}, Mapping):
+        raise InvalidGraph(f"changes of {RUN_KEY} must be an object.", target=RUN_KEY)
+    return said
 
 
 def new_attempt(context: Mapping[str, Any]) -> str:

@@ -7,17 +7,19 @@ parses it anew when it changes.
 
 from __future__ import annotations
 
-import logging
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from airflow.configuration import conf
 from airflow.dag_processing.bundles.base import BaseDagBundle
 
 from airloom.plugins.loader_files import write_if_changed
-from airloom.plugins.yaml_dags import SUFFIXES, dag_id_of_file, is_pipeline_file
+from airloom.plugins.yaml_dags import SUFFIXES, dag_id_of_file, pipeline_text
 
-log = logging.getLogger(__name__)
+FileState: TypeAlias = "tuple[int, int]"
 
 # Airflow's discovery parses a file only if it holds the words "airflow" and "DAG".
 _LOADER = '''"""A DAG of airflow, made from a pipeline file."""
@@ -43,6 +45,7 @@ class YamlDagBundle(BaseDagBundle):
     def __init__(self, *, folder: str | None = None, **kwargs: object) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
         self.folder = Path(folder or conf.get_mandatory_value("core", "dags_folder"))
+        self._read: dict[Path, tuple[FileState, str | None]] = {}
 
     @property
     def path(self) -> Path:
@@ -59,11 +62,11 @@ class YamlDagBundle(BaseDagBundle):
         self.path.mkdir(parents=True, exist_ok=True)
         loaders = set()
         taken: dict[str, str] = {}
-        for file in self._pipeline_files():
+        for file, text in self._pipeline_files():
             loader = self.path / f"{file.relative_to(self.folder)}.py"
             loader.parent.mkdir(parents=True, exist_ok=True)
             dag_id = dag_id_of_file(file, self.folder)
-            write_if_changed(loader, _text(file, dag_id, taken.get(dag_id)))
+            write_if_changed(loader, _loader_text(file, text, dag_id, taken.get(dag_id)))
             taken.setdefault(dag_id, str(file))
             loaders.add(loader)
         for other in set(self.path.rglob("*.py")) - loaders:
@@ -73,18 +76,30 @@ class YamlDagBundle(BaseDagBundle):
         """None: a pipeline file is as it lies there."""
         return None
 
-    def _pipeline_files(self) -> Iterator[Path]:
-        for file in sorted(self.folder.rglob("*")):
-            if file.suffix not in SUFFIXES or any(part.startswith(".") for part in file.relative_to(self.folder).parts):
-                continue
-            try:
-                if is_pipeline_file(file):
-                    yield file
-            except OSError as error:
-                log.warning("%s cannot be read: %s", file, error)
+    def _pipeline_files(self) -> Iterator[tuple[Path, str]]:
+        """The pipeline files with their texts, in the same order every time."""
+        found = dict(sorted(self._yaml_files()))
+        self._read = {file: self._read[file] for file in self._read.keys() & found.keys()}
+        for file, state in found.items():
+            if file not in self._read or self._read[file][0] != state:
+                self._read[file] = (state, pipeline_text(file))
+            text = self._read[file][1]
+            if text is not None:
+                yield file, text
+
+    def _yaml_files(self) -> Iterator[tuple[Path, FileState]]:
+        """All YAML with what tells whether it has changed, so that nothing is read again and again."""
+        for folder, folders, names in os.walk(self.folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                file = Path(folder, name)
+                if file.suffix in SUFFIXES and not name.startswith("."):
+                    with suppress(OSError):  # it is gone, or a link that leads nowhere
+                        stat = file.stat()
+                        yield file, (stat.st_mtime_ns, stat.st_size)
 
 
-def _text(file: Path, dag_id: str, taken_by: str | None) -> str:
-    lines = file.read_text(encoding="utf-8", errors="replace").replace("\0", "\ufffd").splitlines()
+def _loader_text(file: Path, text: str, dag_id: str, taken_by: str | None) -> str:
+    lines = text.replace("\0", "\ufffd").splitlines()
     shown = "\n".join(f"# {line}".rstrip() for line in lines)
     return _LOADER.format(file=str(file), dag_id=dag_id, taken_by=taken_by, text=shown)

@@ -6,6 +6,7 @@ What is wrong with a file is found when Airflow parses it, and is the import err
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ from airloom.plugins.dag_factory import build_dag
 from airloom.plugins.timetables import RecurrenceTimetable
 from airloom.storage.paths import slug
 
+log = logging.getLogger(__name__)
+
 SUFFIXES = (".yml", ".yaml")
 _PIPELINE = re.compile(r"^['\"]?pipeline['\"]?\s*:", re.MULTILINE)
 
@@ -46,11 +49,14 @@ class _Folders(Snapshots):
         return mark
 
 
-def is_pipeline_file(file: Path) -> bool:
-    """True for YAML that has, or was to have, the key `pipeline`. All other YAML is somebody else's."""
-    if file.suffix not in SUFFIXES or not file.is_file():
-        return False
-    return _PIPELINE.search(file.read_text(encoding="utf-8", errors="replace")) is not None
+def pipeline_text(file: Path) -> str | None:
+    """The text of YAML that has, or was to have, the key `pipeline`. None for all other, which is somebody else's."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        log.warning("%s cannot be read: %s", file, error)
+        return None
+    return text if _PIPELINE.search(text) else None
 
 
 def dag_id_of_file(file: Path, folder: Path) -> str:

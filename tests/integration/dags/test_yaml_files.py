@@ -2,43 +2,76 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.integration.dags.conftest import STEPS, script_of
+from tests.integration.dags.conftest import STEPS
 from tests.support.airflow_api import AirflowApi, eventually
 from tests.support.server import RunningServer
 
 pytestmark = pytest.mark.integration
 
-DAG = "team.automobile"
+DAG = "team.words"
+WORDS = """
+pipeline:
+  name: Words
+  parameters: {ending: {type: string, default: s}}
+  steps:
+    write:
+      type: PythonScriptStep
+      script_name: write.py
+      source_directory: words/write
+      outputs: {word: {}}
+      arguments: ["output:word"]
+    end:
+      type: PythonScriptStep
+      script_name: end.py
+      source_directory: words/end
+      inputs: {word: {source: word}}
+      arguments: ["input:word", {source: ending}]
+"""
 
 
 @pytest.fixture(scope="module")
 def folder(airloom_server: RunningServer, project: Path) -> Path:
-    """A folder below the server's DAG folder, with a link to the example and a file that is broken."""
+    """A folder below the server's DAG folder: a pipeline, a link to the example, and a file that is broken."""
     folder = airloom_server.home / "airflow" / "dags" / "team"
-    folder.mkdir()
+    for name, code in (
+        ("write", f"# {uuid.uuid4()}\nimport sys; open(sys.argv[1], 'w').write('car')"),
+        ("end", "import sys; print('many', open(sys.argv[1]).read() + sys.argv[2])"),
+    ):
+        (folder / "words" / name).mkdir(parents=True)
+        (folder / "words" / name / f"{name}.py").write_text(code)
+    (folder / "words.yml").write_text(WORDS)
     (folder / "automobile.yml").symlink_to(project / "dags" / "automobile.yml")
     (folder / "broken.yml").write_text("pipeline:\n  steps:\n    a: {type: PythonScriptStep, scriptname: a.py}\n")
     return folder
 
 
-@pytest.mark.usefixtures("folder")
-def test_a_file_is_a_dag_whose_steps_are_reused(airflow: AirflowApi, project: Path) -> None:
+def test_a_file_is_a_dag_whose_steps_are_reused(airflow: AirflowApi, folder: Path) -> None:
     airflow.wait_for_dag(DAG)
     shown = airflow.get(f"/dags/{DAG}/details")
-    assert (shown["dag_display_name"], shown["bundle_name"]) == ("automobile", "yaml-pipelines")
+    assert (shown["dag_display_name"], shown["bundle_name"]) == ("Words", "yaml-pipelines")
     first = airflow.trigger(DAG)
-    assert airflow.task_states(DAG, first) == dict.fromkeys(["reuse", *STEPS], "success")
-    script = script_of(project, "train_ridge")
-    script.write_text(script.read_text().replace("ALPHA = 1.0", "ALPHA = 25.0"))
-    second = airflow.task_states(DAG, airflow.trigger(DAG))
-    assert {task for task, state in second.items() if state == "skipped"} == {"prepare", "train_forest"}
-    third = airflow.task_states(DAG, airflow.trigger(DAG, test_share=0.5))
-    assert set(third.values()) == {"success"}
+    assert airflow.task_states(DAG, first) == dict.fromkeys(["reuse", "write", "end"], "success")
+    assert "many cars" in airflow.log(DAG, first, "end")
+    script = folder / "words" / "end" / "end.py"
+    script.write_text(script.read_text().replace("many", "all"))
+    edited = airflow.trigger(DAG)
+    assert airflow.task_states(DAG, edited) == {"reuse": "success", "write": "skipped", "end": "success"}
+    other = airflow.trigger(DAG, ending="ts")
+    assert "all carts" in airflow.log(DAG, other, "end")
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_example_is_a_dag_too(airflow: AirflowApi) -> None:
+    """Its source folders lie where the link leads."""
+    airflow.wait_for_dag("team.automobile")
+    tasks = airflow.get("/dags/team.automobile/tasks")["tasks"]
+    assert {task["task_id"] for task in tasks} == {"reuse", *STEPS}
 
 
 def test_a_broken_file_is_one_import_error(airflow: AirflowApi, folder: Path) -> None:
@@ -61,7 +94,7 @@ CLOCK = """
 pipeline:
   parameters: {day: {type: string, default: none}}
   steps:
-    tell: {type: PythonScriptStep, script_name: tell.py, arguments: [{source: day}]}
+    tell: {type: PythonScriptStep, script_name: tell.py, source_directory: tell, arguments: [{source: day}]}
 schedule:
   recurrence: {frequency: Day, interval: 1, start_time: __START__}
   pipeline_parameters: {day: "@formatDateTime(trigger().scheduledTime,'yyyy-MM-dd')"}
@@ -71,7 +104,8 @@ schedule:
 def test_a_file_with_a_schedule_runs_by_itself(airflow: AirflowApi, folder: Path) -> None:
     """Its runs have the schedule's parameters, those that somebody starts the pipeline's own."""
     start = datetime.now(UTC) + timedelta(seconds=15)
-    (folder / "tell.py").write_text("import sys; print('told of', sys.argv[1])")
+    (folder / "tell").mkdir()
+    (folder / "tell" / "tell.py").write_text("import sys; print('told of', sys.argv[1])")
     (folder / "clock.yml").write_text(CLOCK.replace("__START__", start.isoformat(timespec="seconds")[:19]))
     airflow.wait_for_dag("team.clock")
 

@@ -27,6 +27,22 @@ if len(times.read_text().splitlines()) <= allowed:
 """Notes the time of each try in a file, and fails the first few times."""
 
 
+KILLS_ITS_TASK_AND_THEN_FAILS = """
+import os, pathlib, signal, sys, time
+times = pathlib.Path(sys.argv[1])
+with times.open("a") as file:
+    file.write(f"{time.time()}\\n")
+tries = len(times.read_text().splitlines())
+if tries == 1:
+    guardian = pathlib.Path(f"/proc/{os.getppid()}/stat").read_text()
+    os.kill(int(guardian.rpartition(")")[2].split()[1]), signal.SIGKILL)
+    time.sleep(600)
+if tries == 2:
+    raise SystemExit("a failure of its own")
+"""
+"""Loses its worker at the first try, fails at the second, and ends well at the third."""
+
+
 @pytest.fixture(autouse=True)
 def compute(ws: Workspace) -> None:
     ensure_compute(ws)
@@ -80,6 +96,12 @@ class TestRetries:
         assert second - first >= 1 and third - second >= 2
         assert len(times_of(too_few)) == 2
         assert "the service is away" in run.find_step_run("hasty")[0].get_stderr_log()
+
+    def test_a_lost_worker_is_no_failure_of_the_script(self, ws: Workspace, tmp_path: Path) -> None:
+        times = tmp_path / "times"
+        step = a_script(tmp_path, "lost", KILLS_ITS_TASK_AND_THEN_FAILS, str(times), retries=1, retry_delay_seconds=0)
+        assert end(start(ws, step)) == "Finished"
+        assert len(times_of(times)) == 3
 
     def test_without_retries_a_failure_is_final(self, ws: Workspace, tmp_path: Path) -> None:
         times = tmp_path / "times"

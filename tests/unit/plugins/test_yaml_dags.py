@@ -98,6 +98,14 @@ class TestBundle:
         bundle.refresh()
         assert {name for name in loaders(bundle) if (bundle.path / name).stat().st_mtime != 1} == {"prices.yml.py"}
 
+    def test_a_file_that_cannot_be_read_is_left_out(self, bundle: YamlDagBundle, folder: Path) -> None:
+        (folder / "nowhere.yml").symlink_to(folder / "gone.yml")
+        (folder / "folder.yml").mkdir()
+        (folder / "team" / "second.yaml").unlink()
+        (folder / "team" / "second.yaml").mkdir()
+        bundle.refresh()
+        assert loaders(bundle) == {"prices.yml.py"}
+
     def test_a_file_that_is_gone_has_no_loader(self, bundle: YamlDagBundle, folder: Path) -> None:
         (folder / "team" / "second.yaml").unlink()
         bundle.refresh()
@@ -228,7 +236,7 @@ class TestSchedule:
 
     def test_a_recurrence_that_makes_no_sense(self, folder: Path) -> None:
         (folder / "prices.yml").write_text(PRICES + self.SCHEDULE.replace("Day", "Minute"))
-        with pytest.raises(InvalidGraph, match=r"prices\.yml:18: .*time_of_day"):
+        with pytest.raises(InvalidGraph, match=r"prices\.yml:19: .*time_of_day"):
             load_file(str(folder / "prices.yml"), "prices")
 
     @staticmethod
