@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from airloom.errors import NotFound
-from airloom.plugins.airflow_gateway import Session
+from airloom.plugins.airflow_gateway import Session, open_session, open_session_in_turn
 from airloom.plugins.checking import check_name
 from airloom.plugins.creation import create_once
 from airloom.plugins.db.models import ExperimentRow, WorkspaceRow
+from airloom.plugins.errors import Conflict
 
 
 def list_all(session: Session, workspace: WorkspaceRow) -> Sequence[ExperimentRow]:
@@ -43,9 +45,33 @@ def ensure(session: Session, workspace_id: int, name: str, **fields: Any) -> Exp
     return row
 
 
+def id_of(workspace_id: int, name: str) -> int:
+    """The id of the experiment of this name, created if it is new.
+
+    It never holds two connections at a time: if many callers did, each might wait for the second of another.
+    """
+    found = _id(workspace_id, name)
+    if found is None:
+        try:
+            with open_session_in_turn() as session:
+                session.add(ExperimentRow(workspace_id=workspace_id, name=name))
+        except IntegrityError:
+            pass  # somebody else has made it at the same moment, or the workspace is no more
+        found = _id(workspace_id, name)
+    if found is None:
+        raise Conflict(f"The experiment {name!r} cannot be created: its workspace was deleted at the same moment.")
+    return found
+
+
 def check_experiment_name(name: str) -> None:
     """Raises InvalidName."""
     check_name(name, "an experiment")
+
+
+def _id(workspace_id: int, name: str) -> int | None:
+    with open_session() as session:
+        row = _get(session, workspace_id, name)
+        return row.id if row is not None else None
 
 
 def _get(session: Session, workspace_id: int, name: str) -> ExperimentRow | None:

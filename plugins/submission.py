@@ -28,6 +28,7 @@ from airloom.plugins.airflow_gateway import (
     dag_is_known,
     is_allowed,
     open_session,
+    open_session_in_turn,
 )
 from airloom.plugins.checking import check_snapshots, check_sources_given, define
 from airloom.plugins.db.models import RunRow, WorkspaceRow
@@ -146,13 +147,13 @@ class _Run:
     given: Once
     pipeline_id: str | None = None
 
-    def row(self, session: Session, run_id: str) -> RunRow:
+    def row(self, run_id: str, experiment_id: int) -> RunRow:
         """Our row of it."""
         request = self.request
         return RunRow(
             id=run_id,
             workspace_id=self.workspace_id,
-            experiment_id=experiments.ensure(session, self.workspace_id, request.experiment).id,
+            experiment_id=experiment_id,
             dag_id=self.dag,
             airflow_run_id=run_id,
             definition=digest16_of_dag_id(self.dag),
@@ -183,9 +184,10 @@ class _Run:
 def _register(run: _Run) -> str:
     """Write our row and Airflow's run of a DAG that it knows in one transaction; returns the run's id."""
     run_id = str(uuid.uuid4())
+    experiment_id = experiments.id_of(run.workspace_id, run.request.experiment)
     try:
-        with open_session() as session:
-            session.add(run.row(session, run_id))
+        with open_session_in_turn() as session:
+            session.add(run.row(run_id, experiment_id))
             session.flush()
             if run.pipeline_id is not None:
                 _check_still_active(session, run.pipeline_id)

@@ -51,7 +51,7 @@ from airloom.plugins.airflow_gateway.runs import (
     unfinished_runs,
     xcoms,
 )
-from airloom.plugins.airflow_gateway.sessions import Session, open_session
+from airloom.plugins.airflow_gateway.sessions import Session, open_session, open_session_in_turn
 
 __all__ = [
     "AIRFLOW_VERSION",
@@ -84,6 +84,7 @@ __all__ = [
     "known_among",
     "known_dags",
     "open_session",
+    "open_session_in_turn",
     "put_pool",
     "request_parsing",
     "restart_run",

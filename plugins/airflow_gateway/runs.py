@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
+from airflow.api_fastapi.common.dagbag import create_dag_bag
 from airflow.configuration import conf
 from airflow.models.dagbag import DBDagBag
 from airflow.models.dagrun import DagRun
@@ -47,9 +49,15 @@ BY_HAND = DagRunTriggeredByType.UI
 """Value of `triggered_by` in RUN_ORIGINS for a run that was started with Airflow's own form."""
 
 
+@cache
+def _known_dags() -> DBDagBag:
+    """DAGs that runs were made of, kept as Airflow's own API keeps them: they are read once for many runs."""
+    return create_dag_bag()
+
+
 def create_run(session: Session, dag_id: str, run_id: str, run_conf: dict[str, Any], user_name: str) -> None:
     """Create a run of a known DAG within the caller's transaction: it exists once the caller commits."""
-    dag = DBDagBag().get_latest_version_of_dag(dag_id, session=session)
+    dag = _known_dags().get_latest_version_of_dag(dag_id, session=session)
     if dag is None:
         raise NotFound(f"Airflow no longer has the DAG {dag_id!r}.", hint="Submit again.", target=dag_id)
     try:
