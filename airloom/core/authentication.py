@@ -253,6 +253,33 @@ class AzureMLTokenAuthentication(_GivenToken):
         self._azureml_access_token, self._expiry_time = azureml_access_token, expiry_time
         self.run_id, self.workspace_name, self.experiment_name = run_id, workspace_name, experiment_name
 
+    @staticmethod
+    def create(
+        azureml_access_token: str,
+        expiry_time: Any,
+        host: str | None,
+        subscription_id: str | None,
+        resource_group_name: str | None,
+        workspace_name: str | None,
+        experiment_name: str | None,
+        run_id: str | None,
+        user_email: str | None = None,
+        experiment_id: str | None = None,
+    ) -> AzureMLTokenAuthentication:
+        """The same as the constructor, for code that calls it as v1's own does."""
+        return AzureMLTokenAuthentication(
+            azureml_access_token,
+            expiry_time,
+            host,
+            subscription_id,
+            resource_group_name,
+            workspace_name,
+            experiment_name,
+            run_id,
+            user_email,
+            experiment_id,
+        )
+
     @property
     def token(self) -> str:
         """The token."""

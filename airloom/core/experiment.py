@@ -144,6 +144,11 @@ class Experiment:
         """Read the experiment anew from the server at the next use."""
         self._document = None
 
+    @property
+    def portal_url(self) -> str:
+        """The address of the server's web pages."""
+        return self.get_portal_url()
+
     def get_portal_url(self) -> str:
         """The address of the server's web pages."""
         return self._workspace._endpoint

@@ -122,6 +122,8 @@ def test_given_tokens_are_used_as_they_are(configured: State) -> None:
         Workspace.from_config(auth=arm)
     azureml = AzureMLTokenAuthentication("token-0", expiry_time="never", run_id="r1")
     assert (azureml.token, azureml.expiry_time, azureml.get_token().token) == ("token-0", "never", "token-0")
+    same = AzureMLTokenAuthentication.create("token-0", "never", None, None, None, "w", "e", "r1")
+    assert (same.token, same.run_id, same.workspace_name, same.experiment_name) == ("token-0", "r1", "w", "e")
     azureml.set_token("other", None)
     assert azureml.get_authentication_header() == {"Authorization": "Bearer other"}
 
