@@ -1,11 +1,13 @@
 """Signing in, under v1's names.
 
-Airloom knows users with passwords and tokens. Everything of Azure's own (browser login, the Azure command line,
-managed identities) comes down to the same: the user that config.json or AIRLOOM_TOKEN speaks of.
+Airflow knows users, with passwords or signed in by a browser, and gives them tokens. What is Azure's own (the Azure
+command line, managed identities) comes down to the user that config.json or AIRLOOM_TOKEN speaks of.
 """
 
 from __future__ import annotations
 
+import getpass
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airloom.core._compat import ignored, ignored_unless_default
 from airloom.core._config_file import Connection, find_connection
 from airloom.core._connection import ambient_credentials, bearer_token
+from airloom.core._console import say
 from airloom.exceptions import AuthenticationException, UserErrorException
 
 if TYPE_CHECKING:
@@ -79,13 +82,53 @@ class AbstractAuthentication:
 
 
 class InteractiveLoginAuthentication(AbstractAuthentication):
-    """Signs in as the user of config.json or AIRLOOM_TOKEN; nothing is asked."""
+    """Signs in as the user of config.json or AIRLOOM_TOKEN; if neither names one, asks the person at the keyboard.
+
+    What is asked for is a token, which Airflow's own page gives to whoever is signed in there, in whatever way: with
+    Microsoft Entra ID, for example. `force=True` asks in any case.
+    """
 
     def __init__(self, force: bool = False, tenant_id: str | None = None, cloud: str | None = None) -> None:
         super().__init__(cloud)
-        ignored_unless_default(
-            "InteractiveLoginAuthentication", {"force": (force, False), "tenant_id": (tenant_id, None)}, _NO_AZURE
-        )
+        ignored_unless_default("InteractiveLoginAuthentication", {"tenant_id": (tenant_id, None)}, _NO_AZURE)
+        self._force = force
+
+    def _credentials(self, connection: Connection) -> Credentials:
+        from airloom.client import NoCredentials
+
+        ambient = ambient_credentials(connection)
+        if self._force or (isinstance(ambient, NoCredentials) and somebody_is_there()):
+            return PastedToken(connection.endpoint)
+        return ambient
+
+
+class PastedToken:
+    """Credentials that ask for a token when it is first needed, and again when the server takes it no more."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint.rstrip("/")
+        self._token = ""
+
+    def token(self, request_token: Callable[[dict[str, str]], str]) -> str:
+        """The token that was pasted last."""
+        return self._token or self._ask("")
+
+    def renew(self, request_token: Callable[[dict[str, str]], str]) -> str | None:
+        """Another token, as the last one has ended."""
+        return self._ask("The token has ended or is not right. ")
+
+    def _ask(self, reason: str) -> str:
+        where = f"Sign in at {self._endpoint}, choose Generate Token in the menu of the user"
+        say(f"{reason}{where}, and copy the API token.")
+        self._token = getpass.getpass("Paste it here: ").strip()
+        if not self._token:
+            raise AuthenticationException("No token was given.")
+        return self._token
+
+
+def somebody_is_there() -> bool:
+    """True at a terminal and in a notebook, where a question is answered."""
+    return sys.stdin.isatty() or "ipykernel" in sys.modules
 
 
 class AzureCliAuthentication(AbstractAuthentication):
@@ -209,6 +252,33 @@ class AzureMLTokenAuthentication(_GivenToken):
         super().__init__(cloud)
         self._azureml_access_token, self._expiry_time = azureml_access_token, expiry_time
         self.run_id, self.workspace_name, self.experiment_name = run_id, workspace_name, experiment_name
+
+    @staticmethod
+    def create(
+        azureml_access_token: str,
+        expiry_time: Any,
+        host: str | None,
+        subscription_id: str | None,
+        resource_group_name: str | None,
+        workspace_name: str | None,
+        experiment_name: str | None,
+        run_id: str | None,
+        user_email: str | None = None,
+        experiment_id: str | None = None,
+    ) -> AzureMLTokenAuthentication:
+        """The same as the constructor, for code that calls it as v1's own does."""
+        return AzureMLTokenAuthentication(
+            azureml_access_token,
+            expiry_time,
+            host,
+            subscription_id,
+            resource_group_name,
+            workspace_name,
+            experiment_name,
+            run_id,
+            user_email,
+            experiment_id,
+        )
 
     @property
     def token(self) -> str:

@@ -70,10 +70,10 @@ class Experiment:
         return bool(self._read().get("archived"))
 
     def submit(self, config: Any, tags: dict[str, str] | None = None, **kwargs: Any) -> Run:
-        """Start a run of a Pipeline (or whatever else can be submitted) and return it; does not wait for its end.
+        """Start a run of a Pipeline, PublishedPipeline or PipelineEndpoint and return it; does not wait for its end.
 
-        The other arguments are those of the thing submitted; for a pipeline `pipeline_parameters`,
-        `continue_on_step_failure`, `regenerate_outputs`, and so on.
+        The other arguments are those of the thing submitted: `pipeline_parameters`, `continue_on_step_failure`,
+        `regenerate_outputs` and so on, and for an endpoint `pipeline_version`.
         """
         start = getattr(config, "_submit", None)
         if start is None:
@@ -143,6 +143,11 @@ class Experiment:
     def refresh(self) -> None:
         """Read the experiment anew from the server at the next use."""
         self._document = None
+
+    @property
+    def portal_url(self) -> str:
+        """The address of the server's web pages."""
+        return self.get_portal_url()
 
     def get_portal_url(self) -> str:
         """The address of the server's web pages."""

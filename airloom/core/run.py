@@ -201,6 +201,11 @@ class Run(Artifacts):
         error = document.get("error")
         return {**details, "error": {"error": error}} if error else details
 
+    @property
+    def portal_url(self) -> str:
+        """The address of the web page that shows the run."""
+        return self.get_portal_url()
+
     def get_portal_url(self) -> str:
         """The address of the web page that shows the run."""
         return str(self._document.get("url") or self._experiment.workspace._endpoint)

@@ -12,8 +12,9 @@ import pytest
 
 from airloom.core import Dataset, Datastore, Experiment
 from airloom.core.run import Run
-from airloom.pipeline.core import Pipeline, PipelineRun, StepRun
+from airloom.pipeline.core import Pipeline, PipelineRun, Schedule, StepRun
 from airloom.pipeline.core._submit import SubmitOptions
+from airloom.pipeline.core.graph import Graph
 from airloom.pipeline.steps import PythonScriptStep
 from tests.docs.support import ROOT, codes, rows, section, text_of
 
@@ -112,6 +113,13 @@ def test_new_arguments_exist() -> None:
         "PipelineRun": set(dir(PipelineRun)),
         "StepRun": set(dir(StepRun)),
         "Datastore": set(dir(Datastore)),
+        "Pipeline.publish": set(inspect.signature(Pipeline.publish).parameters),
+        "PipelineRun.publish_pipeline": set(inspect.signature(PipelineRun.publish_pipeline).parameters),
+        "PublishedPipeline.submit": submit,
+        "PipelineEndpoint.submit": submit,
+        "Schedule.create": set(inspect.signature(Schedule.create).parameters),
+        "Schedule": set(dir(Schedule)),
+        "Graph": set(dir(Graph)),
     }
     for owners, names, _ in rows(section(PAGE, "New arguments")):
         for owner in codes(owners):

@@ -179,11 +179,16 @@ class Graph:
         if definition is None:
             raise not_yet("Building a Graph by hand", "Make steps and a Pipeline of them.")
         self.name = name
-        self.definition: PipelineGraph = definition
+        self._definition: PipelineGraph = definition
 
     @staticmethod
     def _of(definition: PipelineGraph, name: str = "") -> Graph:
         return Graph(name, None, _definition=definition)
+
+    @property
+    def definition(self) -> PipelineGraph:
+        """The whole graph as data."""
+        return self._definition
 
     @cached_property
     def params(self) -> dict[str, PipelineParameter]:

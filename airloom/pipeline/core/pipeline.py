@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,15 +150,14 @@ class Pipeline:
         description: str | None = None,
         version: str | None = None,
         continue_on_step_failure: bool | None = None,
-        **kwargs: Any,
+        tags: Mapping[str, str] | None = None,
+        properties: Mapping[str, str] | None = None,
     ) -> PublishedPipeline:
         """Freeze the pipeline on the server, so that other systems, schedules and people can run it.
 
         Without a name it is called Pipeline and the time. `version` is any text. With `continue_on_step_failure=True`
         its runs go on after a failed step, as far as they can. New here: `tags` and `properties`.
         """
-        labels = {key: dict(kwargs.pop(key, None) or {}) for key in ("tags", "properties")}
-        unknown_keywords("Pipeline.publish", kwargs)
         graph = self._uploaded()
         body = {
             "graph": graph,
@@ -165,7 +165,8 @@ class Pipeline:
             "description": graph["description"] if description is None else description,
             "version": version or "",
             "continue_on_step_failure": continue_on_step_failure,
-            **labels,
+            "tags": dict(tags or {}),
+            "properties": dict(properties or {}),
         }
         return PublishedPipeline._of(
             self._workspace, self._workspace._client.publish_pipeline(self._workspace.name, body)

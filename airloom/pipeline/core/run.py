@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airloom.core._compat import unknown_keywords
@@ -193,10 +193,11 @@ class PipelineRun(Run):
         description: str,
         version: str,
         continue_on_step_failure: bool | None = None,
+        tags: Mapping[str, str] | None = None,
+        properties: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> PublishedPipeline:
         """Publish the pipeline that the run runs, with its scripts as they were; see `Pipeline.publish`."""
-        labels = {key: dict(kwargs.pop(key, None) or {}) for key in ("tags", "properties")}
         unknown_keywords("PipelineRun.publish_pipeline", kwargs)
         body = {
             "run_id": self._run_id,
@@ -204,7 +205,8 @@ class PipelineRun(Run):
             "description": description or "",
             "version": version or "",
             "continue_on_step_failure": continue_on_step_failure,
-            **labels,
+            "tags": dict(tags or {}),
+            "properties": dict(properties or {}),
         }
         workspace = self._experiment.workspace
         return PublishedPipeline._of(workspace, workspace._client.publish_pipeline(workspace.name, body))

@@ -36,6 +36,55 @@ def test_interactive_login_is_the_user_of_config_json(configured: State) -> None
     assert header == {"Authorization": "Bearer token-1"}
 
 
+class TestAskingForAToken:
+    @pytest.fixture
+    def pasted(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """What the person at the keyboard pastes, one after the other."""
+        answers: list[str] = []
+        monkeypatch.setattr("getpass.getpass", lambda prompt: answers.pop(0))
+        return answers
+
+    @pytest.fixture
+    def nameless(self, server: tuple[str, State], monkeypatch: pytest.MonkeyPatch) -> State:
+        """A server of which only the address is known."""
+        monkeypatch.setenv("AIRLOOM_ENDPOINT", server[0])
+        return server[1]
+
+    def test_at_a_terminal_where_no_user_is_named(
+        self,
+        nameless: State,
+        pasted: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        pasted.append(" token-0\n")
+        auth = InteractiveLoginAuthentication()
+        assert Workspace.get("default", auth=auth).name == "default"
+        assert auth.get_authentication_header() == {"Authorization": "Bearer token-0"}
+        assert "Generate Token" in capsys.readouterr().out
+
+    def test_again_when_the_token_has_ended(self, nameless: State, pasted: list[str]) -> None:
+        pasted += ["ended", "token-0"]
+        assert Workspace.get("default", auth=InteractiveLoginAuthentication(force=True)).name == "default"
+
+    def test_nothing_is_pasted(self, nameless: State, pasted: list[str]) -> None:
+        pasted.append("")
+        with pytest.raises(AuthenticationException, match="No token was given"):
+            InteractiveLoginAuthentication(force=True).get_token()
+
+    def test_only_if_it_is_needed(self, configured: State, pasted: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        assert InteractiveLoginAuthentication().get_token().token == "token-1"
+        pasted.append("other")
+        assert InteractiveLoginAuthentication(force=True).get_token().token == "other"
+
+    def test_where_nobody_is(self, nameless: State, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+        with pytest.raises(AuthenticationException, match="no credentials"):
+            InteractiveLoginAuthentication().get_token()
+
+
 def test_a_token_of_the_environment_counts_most(configured: State, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRLOOM_TOKEN", "given")
     assert InteractiveLoginAuthentication().get_token().token == "given"
@@ -73,6 +122,8 @@ def test_given_tokens_are_used_as_they_are(configured: State) -> None:
         Workspace.from_config(auth=arm)
     azureml = AzureMLTokenAuthentication("token-0", expiry_time="never", run_id="r1")
     assert (azureml.token, azureml.expiry_time, azureml.get_token().token) == ("token-0", "never", "token-0")
+    same = AzureMLTokenAuthentication.create("token-0", "never", None, None, None, "w", "e", "r1")
+    assert (same.token, same.run_id, same.workspace_name, same.experiment_name) == ("token-0", "r1", "w", "e")
     azureml.set_token("other", None)
     assert azureml.get_authentication_header() == {"Authorization": "Bearer other"}
 

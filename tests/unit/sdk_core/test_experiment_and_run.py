@@ -95,7 +95,7 @@ class TestRun:
         assert run == Run.get(ws, "r1") == get_run(run.experiment, "r1")
         assert (run.id, run.run_id, run.name, run.type) == ("r1", "r1", "Monday", PIPELINE_RUN)
         assert run.experiment == Experiment(ws, "x") and run.parent is None and "r1" in repr(run)
-        assert run.get_portal_url() == "http://server/dags/r1" and list(run.get_children()) == []
+        assert run.portal_url == run.get_portal_url() == "http://server/dags/r1" and list(run.get_children()) == []
         with pytest.raises(NotFoundException, match="no run 'r9'"):
             ws.get_run("r9")
 

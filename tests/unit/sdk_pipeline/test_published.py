@@ -72,8 +72,6 @@ class TestPublishing:
 
     def test_labels(self, pipeline: Pipeline) -> None:
         assert pipeline.publish("a", tags={"team": "x"}).tags == {"team": "x"}
-        with pytest.raises(UserErrorException, match=r"Pipeline\.publish does not know the argument\(s\) tag"):
-            pipeline.publish("a", tag={"team": "x"})
 
     def test_what_cannot_run_is_not_published(self, ws: Workspace, state: PipelineState) -> None:
         first, second = a_step("first"), a_step("second")
