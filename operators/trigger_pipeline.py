@@ -68,8 +68,8 @@ class TriggerPipelineOperator(BaseOperator):
             raise AirflowFailException(document.obstacle)
         _check_not_missed(document, context)
         fire = fire_by_clock if document.data is None else fire_by_changes
-        run_ids = fire(store, document, context)
-        context["ti"].xcom_push(key=RUN_ID_KEY, value=run_ids)
+        started = fire(store, document, context)
+        context["ti"].xcom_push(key=RUN_ID_KEY, value=started)
 
 
 def fire_by_clock(store: ObjectStore, document: ScheduleDocument, context: Mapping[str, Any]) -> str:
