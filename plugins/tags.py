@@ -27,7 +27,7 @@ class Tag:
     def parse(text: str) -> Tag:
         """From `name:value`, or `name` alone. Raises BadRequest."""
         name, colon, value = text.partition(":")
-        if not name or "\0" in text:
+        if not name:
             raise BadRequest(
                 f"{text[:80]!r} is not a tag to look for.", hint="Write name:value, or a name alone.", target="tag"
             )

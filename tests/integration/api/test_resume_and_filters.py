@@ -117,7 +117,7 @@ class TestFilters:
         runs = self.listed(bench, tag=wanted)
         assert [labelled.index(run_id) for run_id in runs if run_id in labelled] == found
 
-    @pytest.mark.parametrize("wanted", [":x", "", "a\0b"])
+    @pytest.mark.parametrize("wanted", [":x", ""])
     def test_what_is_no_tag(self, bench: Bench, wanted: str) -> None:
         answer = bench.server.http("user").get(f"/workspaces/{WORKSPACE}/runs", params={"tag": wanted})
         assert (answer.status_code, answer.json()["Error"]["Target"]) == (400, "tag")
