@@ -80,6 +80,7 @@ def find_row(session: Session, workspace: WorkspaceRow, run_id: str) -> RunRow:
     query = select(RunRow).where(RunRow.id == run_id, RunRow.workspace_id == workspace.id)
     row = session.scalar(query)
     if row is None:
+        _let_go(session)
         adopt(workspace.id)
         row = session.scalar(query)
     if row is None:
@@ -92,6 +93,7 @@ def find(session: Session, workspace: WorkspaceRow, run_id: str) -> RunView:
     query = _JOINED.where(RunRow.id == run_id, RunRow.workspace_id == workspace.id)
     found = session.execute(query).first()
     if found is None:
+        _let_go(session)
         adopt(workspace.id)
         found = session.execute(query).first()
     if found is None:
@@ -111,6 +113,7 @@ def list_some(
 
     Those that Airflow made by itself are included.
     """
+    _let_go(session)
     adopt_new(workspace.id)
     query = _JOINED.where(RunRow.workspace_id == workspace.id).order_by(RunRow.created_at.desc(), RunRow.id)
     query = query.where(*wanted.conditions())
@@ -119,6 +122,14 @@ def list_some(
     readable = _readable(session, query, may_read)
     found = (view for view in readable if all(tag.among(view.row.tags) for tag in wanted.tags))
     return _with_errors(session, list(islice(found, limit)))
+
+
+def _let_go(session: Session) -> None:
+    """End what has only been read so far, and give the connection back before another session is opened.
+
+    If many held one connection and waited for a second, all of them would wait until they fail.
+    """
+    session.commit()
 
 
 def cancel(session: Session, row: RunRow) -> None:

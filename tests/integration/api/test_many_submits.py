@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -65,6 +66,15 @@ def test_repeated_submits_make_one_run_for_each_key(
     assert [len(ids) for ids in runs] == [1] * len(keys)
     assert airflows(caller, pipeline) == set.union(*runs)
     assert len(set.union(*runs)) == len(keys)
+
+
+def test_many_who_look_at_once(caller: WireCaller, pipeline: Json) -> None:
+    """More callers than the server has connections to its database: none has to wait for another's to the end."""
+    run_id = caller.submit(pipeline["id"])["Id"]
+    paths = (f"PipelineRuns/Pipeline/{pipeline['id']}", f"PipelineRuns/{run_id}", f"PipelineRuns/{uuid4()}")
+    with ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(lambda path: caller.ask("GET", path), paths * 20))
+    assert [answer.status_code for answer in answers] == [200, 200, 404] * 20
 
 
 def airflows(caller: WireCaller, pipeline: Json) -> set[str]:
