@@ -23,7 +23,7 @@ demo: venv ## Run the example pipeline three times on an embedded Airflow: first
 	$(BIN)/python -m examples.automobile.run_demo
 
 test: lint unit ## Check style, types and import rules, then run all tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m integration
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope -m integration
 
 thorough: venv ## Run the tests of crashes, races and corruption at full scale (takes an hour)
 	$(BIN)/python -m pytest --thorough -m thorough --timeout 3600

@@ -14,14 +14,10 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What lies here starts real processes, whether it says so or not.
-
-    The tests of one folder share their servers, so they run in one process of several.
-    """
+    """What lies here starts real processes, whether it says so or not."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.integration)
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(HERE).parts[0]))
 
 
 @pytest.fixture(scope="session")
