@@ -269,6 +269,14 @@ class Client(PublishedCalls):
         """End a run; one that has ended already stays as it is."""
         return self._object("POST", path_to("workspaces", workspace, "runs", run_id, "cancel"))
 
+    def save_dataset(self, workspace: str, source: JsonObject) -> JsonObject:
+        """Keep where a dataset lies and how it is read; the answer has its id."""
+        return self._object("POST", path_to("workspaces", workspace, "datasets"), {"source": source})
+
+    def get_dataset(self, workspace: str, dataset_id: str) -> JsonObject:
+        """A saved dataset."""
+        return self._object("GET", path_to("workspaces", workspace, "datasets", dataset_id))
+
     def resume_run(self, workspace: str, run_id: str) -> JsonObject:
         """Let a run that failed or was canceled go on from the steps that have no result."""
         return self._object("POST", path_to("workspaces", workspace, "runs", run_id, "resume"))

@@ -24,7 +24,7 @@ class Dataset:
 
     @staticmethod
     def get_by_id(workspace: Workspace, id: str, **kwargs: Any) -> AbstractDataset:
-        """Raises UserErrorException: datasets are not registered in this version."""
+        """The dataset that was saved under an id, which its `id` told. Raises NotFoundException if there is none."""
         return AbstractDataset.get_by_id(workspace, id, **kwargs)
 
     @staticmethod

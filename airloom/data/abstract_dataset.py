@@ -6,7 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from airloom.core._compat import not_yet
+from airloom.core._compat import not_yet, unknown_keywords
 from airloom.data._clean import clean_path
 from airloom.data._paths import StoredPath
 from airloom.data.dataset_consumption_config import DatasetConsumptionConfig
@@ -43,9 +43,13 @@ class AbstractDataset(ABC):
         self._paths = paths
 
     @property
-    def id(self) -> str | None:
-        """None: datasets are not registered in this version."""
-        return None
+    def id(self) -> str:
+        """The id under which the dataset is saved, such as a REST call names it by; asking for it saves it.
+
+        What is saved is where the data lies and how it is read. The same dataset always has the same id.
+        """
+        workspace, source = self.workspace, self._to_source().model_dump(mode="json")
+        return str(workspace._client.save_dataset(workspace.name, source)["id"])
 
     @property
     def name(self) -> str | None:
@@ -64,8 +68,11 @@ class AbstractDataset(ABC):
 
     @staticmethod
     def get_by_id(workspace: Workspace, id: str, **kwargs: Any) -> AbstractDataset:
-        """Raises UserErrorException: datasets are not registered in this version."""
-        raise not_yet(f"The registered dataset with id {id!r}", _UNREGISTERED)
+        """The dataset that was saved under an id. Raises NotFoundException if there is none."""
+        from airloom.data._saved import dataset_of
+
+        unknown_keywords("Dataset.get_by_id", kwargs)
+        return dataset_of(workspace, workspace._client.get_dataset(workspace.name, id)["source"])
 
     @staticmethod
     def get_all(workspace: Workspace) -> dict[str, AbstractDataset]:

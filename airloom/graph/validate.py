@@ -19,7 +19,7 @@ from airloom.graph.model import InputPort, OutputOf, OutputPort, PipelineGraph, 
 from airloom.graph.parameters import check_parameters
 from airloom.graph.parse import parse_graph
 
-__all__ = ["GraphProblem", "check_parameters", "parse_graph", "raise_problems", "validate_graph"]
+__all__ = ["GraphProblem", "check_location", "check_parameters", "parse_graph", "raise_problems", "validate_graph"]
 
 
 def validate_graph(

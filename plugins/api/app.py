@@ -23,6 +23,7 @@ from airloom.plugins.api.document import describe
 from airloom.plugins.api.errors import add_error_handlers
 from airloom.plugins.api.routes import (
     computes,
+    datasets,
     datastores,
     drafts,
     endpoints,
@@ -46,6 +47,7 @@ RESOURCES = (
     workspaces,
     datastores,
     files,
+    datasets,
     computes,
     snapshots,
     experiments,

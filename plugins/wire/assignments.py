@@ -7,20 +7,23 @@ of typed values.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from airloom.errors import NotFound
 from airloom.graph.model import FilesSource, ParameterDef, TabularSource
 from airloom.plugins.errors import BadRequest
 from airloom.plugins.wire.bodies import DataSetDefinitionValue, LegacyDataPath, PipelineSubmissionInfo
 
-_UNSAVED = (
-    'Datasets have no ids in this version. Give the data itself: {"LiteralValue": {"DataStoreName": "...", '
-    '"RelativePath": "..."}}.'
+_BY_ID_ONLY = (
+    'Datasets have no names in this version. Give its id, {"SavedDataSetReference": {"Id": "..."}}, or the data '
+    'itself, {"LiteralValue": {"DataStoreName": "...", "RelativePath": "..."}}.'
 )
+Saved = Callable[[str], FilesSource | TabularSource]
+"""Finds a saved dataset by its id. Raises NotFound."""
 
 
-def given_values(info: PipelineSubmissionInfo, parameters: Iterable[ParameterDef]) -> dict[str, Any]:
+def given_values(info: PipelineSubmissionInfo, parameters: Iterable[ParameterDef], saved: Saved) -> dict[str, Any]:
     """The values that a body gives, in our form. Raises BadRequest for one that cannot be read, or is given twice.
 
     Whether there are such parameters, and whether the types fit, is checked where all values are.
@@ -30,7 +33,10 @@ def given_values(info: PipelineSubmissionInfo, parameters: Iterable[ParameterDef
     lists: tuple[dict[str, Any], ...] = (
         {n: _as_text(v) if n in texts else v for n, v in (info.parameter_assignments or {}).items()},
         {n: _path(v) for n, v in (info.data_path_assignments or {}).items()},
-        {n: _dataset(n, v, defaults.get(n)) for n, v in (info.data_set_definition_value_assignments or {}).items()},
+        {
+            n: _dataset(n, v, defaults.get(n), saved)
+            for n, v in (info.data_set_definition_value_assignments or {}).items()
+        },
     )
     values: dict[str, Any] = {}
     for each in lists:
@@ -66,12 +72,21 @@ def _path(given: LegacyDataPath) -> dict[str, Any]:
     return {"kind": "path", "location": _location(given)}
 
 
-def _dataset(name: str, given: DataSetDefinitionValue, default: Any) -> dict[str, Any]:
-    """A dataset of the kind that the parameter's default is: how its files are read is written there."""
-    if given.literal_value is None:
-        raise BadRequest(f"The dataset of the parameter {name!r} is not known.", hint=_UNSAVED, target=name)
-    if given.saved_data_set_reference is not None or given.data_set_reference is not None:
+def _dataset(name: str, given: DataSetDefinitionValue, default: Any, saved: Saved) -> dict[str, Any]:
+    """A saved dataset, or a place, which is read in the way that the parameter's default says."""
+    ways = (given.saved_data_set_reference, given.data_set_reference, given.literal_value)
+    if sum(way is not None for way in ways) > 1:
         raise BadRequest(f"The dataset of the parameter {name!r} is named in two ways.", target=name)
+    reference = given.saved_data_set_reference or given.data_set_reference
+    if reference is not None and reference.id is not None:
+        try:
+            return saved(reference.id).model_dump(mode="json")
+        except NotFound as error:
+            raise BadRequest(
+                f"The dataset of the parameter {name!r} is not known. {error.message}", hint=error.hint, target=name
+            ) from None
+    if given.literal_value is None:
+        raise BadRequest(f"The dataset of the parameter {name!r} is not known.", hint=_BY_ID_ONLY, target=name)
     source = default if isinstance(default, FilesSource | TabularSource) else FilesSource(locations=())
     return {**source.model_dump(mode="json"), "locations": [_location(given.literal_value)]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airloom.plugins import endpoints, publishing
+from airloom.plugins import endpoints, publishing, workspaces
 from airloom.plugins.airflow_gateway import Session, open_session
 from airloom.plugins.db.models import WorkspaceRow
 from airloom.plugins.db.published import EndpointRow, PipelineRow
@@ -15,6 +15,7 @@ from airloom.plugins.wire.bodies import PipelineSubmissionInfo
 from airloom.plugins.wire.calls import Call
 from airloom.storage.definitions import DefinitionStore
 from airloom.storage.object_store import open_store
+from airloom.storage.saved_datasets import SavedDatasets
 
 FindEndpoint = Callable[[Session, WorkspaceRow], EndpointRow]
 
@@ -40,9 +41,10 @@ def submit_endpoint(
 def _request(call: Call, target: PipelineRow, info: PipelineSubmissionInfo, **named: Any) -> RunRequest:
     check_may_run(call.user, target.dag_id)
     parameters = publishing.contents(call.settings, target).parameters
+    saved = SavedDatasets(workspaces.open_storage(call.settings, call.ws))
     return RunRequest(
         experiment=_experiment(call, target) if info.experiment_name is None else info.experiment_name,
-        parameters=assignments.given_values(info, parameters),
+        parameters=assignments.given_values(info, parameters, saved.get),
         reuse=info.reuse,
         description=info.description or "",
         display_name=info.display_name or "",

@@ -88,6 +88,8 @@ MATRIX = [
     ("GET", "/workspaces/default/computes/none", ALL),
     ("PATCH", "/workspaces/default/computes/none", FROM_OP),
     ("DELETE", "/workspaces/default/computes/none", FROM_OP),
+    ("POST", "/workspaces/default/datasets", FROM_USER),
+    ("GET", "/workspaces/default/datasets/none", FROM_USER),
     ("POST", "/workspaces/default/snapshots/missing", FROM_USER),
     ("PUT", "/workspaces/default/snapshots/blobs", FROM_USER),
     ("PUT", f"/workspaces/default/snapshots/{DIGEST}", FROM_USER),

@@ -72,6 +72,22 @@ def test_submit_with_everything(caller: WireCaller, pipeline: Json) -> None:
     assert caller.get(f"PipelineRuns/{run['Id']}") == run
 
 
+def test_a_run_is_given_a_saved_dataset_by_its_id(caller: WireCaller, pipeline: Json) -> None:
+    place = {"datastore": "workspaceblobstore", "path": "in/*.csv"}
+    source = {"kind": "files", "locations": [place, {**place, "path": "more"}]}
+    datasets = "/airloom/api/v1/workspaces/default/datasets"
+    saved = made(caller.http.post(datasets, json={"source": source}))
+    assert saved["source"] == source
+    assert done(caller.http.get(f"{datasets}/{saved['id']}")) == saved
+    assigned = {"files": {"SavedDataSetReference": {"Id": saved["id"]}}}
+    body = {"ExperimentName": EXPERIMENT, "DataSetDefinitionValueAssignments": assigned}
+    run = done(caller.http.post(pipeline["endpoint"], json=body))
+    conf = caller.http.get(f"/api/v2/dags/{pipeline['dag_id']}/dagRuns/{run['Id']}").json()["conf"]
+    assert conf["files"] == source
+    elsewhere = {"kind": "files", "locations": [{**place, "datastore": "elsewhere"}]}
+    assert "elsewhere" in refused(caller.http.post(datasets, json={"source": elsewhere}), 400)
+
+
 @pytest.mark.parametrize("content", ["{}", "", None])
 def test_submit_with_nothing(caller: WireCaller, content: str | None) -> None:
     """All parameters have their defaults; the experiment is that of the pipeline."""

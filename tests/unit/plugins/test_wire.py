@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from airloom.errors import NotFound
 from airloom.graph.model import FilesSource, ParameterDef, TabularSource
 from airloom.graph.parameters import check_parameters
 from airloom.plugins.errors import BadRequest
@@ -28,14 +29,25 @@ PARAMETERS = (
 )
 
 
+SAVED_ID = "6f1e9c1e-0d6c-5a63-9f64-7d1f2a9d2b11"
+SAVED = FilesSource(locations=(a_path("blob/1").location, a_path("blob/2").location))
+
+
 def read(**body: Any) -> PipelineSubmissionInfo:
     return PipelineSubmissionInfo.model_validate(body)
+
+
+def saved(dataset_id: str) -> FilesSource:
+    """The one dataset that was saved."""
+    if dataset_id != SAVED_ID:
+        raise NotFound(f"There is no {dataset_id!r}.")
+    return SAVED
 
 
 def checked(**body: Any) -> dict[str, Any]:
     """The values of a body for the parameters above, as a run would get them."""
     graph = a_graph(a_step("a")).model_copy(update={"parameters": PARAMETERS})
-    return check_parameters(graph, assignments.given_values(read(**body), PARAMETERS))
+    return check_parameters(graph, assignments.given_values(read(**body), PARAMETERS, saved))
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------
@@ -118,6 +130,12 @@ def test_datasets_are_read_as_their_default_is() -> None:
     }
 
 
+@pytest.mark.parametrize("way", ["SavedDataSetReference", "DataSetReference"])
+def test_a_saved_dataset_is_found_by_its_id(way: str) -> None:
+    values = checked(DataSetDefinitionValueAssignments={"files": {way: {"Id": SAVED_ID}}})
+    assert values["files"] == SAVED.model_dump(mode="json")
+
+
 LITERAL = {"LiteralValue": {"DataStoreName": "blob", "RelativePath": "a"}}
 
 
@@ -126,13 +144,13 @@ LITERAL = {"LiteralValue": {"DataStoreName": "blob", "RelativePath": "a"}}
     [
         (
             {"DataSetDefinitionValueAssignments": {"files": {"SavedDataSetReference": {"Id": "7"}}}},
-            "dataset of the parameter 'files' is not known. Datasets have no ids",
+            "dataset of the parameter 'files' is not known. There is no '7'",
         ),
         (
             {"DataSetDefinitionValueAssignments": {"files": {"DataSetReference": {"Name": "n", "Version": 1}}}},
-            "Datasets have no ids",
+            "Datasets have no names",
         ),
-        ({"DataSetDefinitionValueAssignments": {"files": {}}}, "Datasets have no ids"),
+        ({"DataSetDefinitionValueAssignments": {"files": {}}}, "Datasets have no names"),
         (
             {"DataSetDefinitionValueAssignments": {"files": {**LITERAL, "SavedDataSetReference": {"Id": "7"}}}},
             "named in two ways",
@@ -145,7 +163,7 @@ LITERAL = {"LiteralValue": {"DataStoreName": "blob", "RelativePath": "a"}}
 )
 def test_values_that_cannot_be_read(body: dict[str, Any], message: str) -> None:
     with pytest.raises(BadRequest, match=message):
-        assignments.given_values(read(**body), PARAMETERS)
+        assignments.given_values(read(**body), PARAMETERS, saved)
 
 
 SCALARS = st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -15,9 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from pydantic import TypeAdapter
+
 from airloom.errors import AirloomError, AlreadyExists, NotFound
 from airloom.storage.datastores import DatastoreConfig, LocalDatastore
+from airloom.storage.local import LocalStore
+from airloom.storage.saved_datasets import DatasetSource, SavedDatasets
 from airloom.storage.stat_cache import null_cache
+from airloom.storage.workspace import WorkspaceStore
 
 NOW = "2026-07-01T10:00:00Z"
 API = "/airloom/api/v1/"
@@ -46,6 +51,7 @@ class State:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.saved = LocalStore(root / "saved")
         self.workspaces: dict[str, dict[str, Any]] = {}
         self.parts: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         self.requests: list[tuple[str, str]] = []
@@ -197,6 +203,12 @@ def answer(state: State, method: str, parts: list[str], query: dict[str, str], b
         state.one(workspace, "datastores", document["name"])
         state.workspaces[workspace]["default_datastore"] = document["name"]
         return state.workspaces[workspace]
+    if parts[2] == "datasets":
+        saved = SavedDatasets(WorkspaceStore(state.saved, workspace))
+        if method == "GET":
+            return {"id": parts[3], "source": saved.get(parts[3]).model_dump(mode="json")}
+        source = TypeAdapter(DatasetSource).validate_python(document["source"])
+        return {"id": saved.save(source), "source": document["source"]}
     if parts[2] == "datastores" and len(parts) > 4:
         return answer_file(state, method, workspace, parts[3], "/".join(parts[5:]), query, body)
     return answer_thing(state, method, workspace, parts[2], parts[3:], query, document)

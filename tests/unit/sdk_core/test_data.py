@@ -202,7 +202,6 @@ class TestFileDataset:
         [
             lambda d, ws: d.register(ws, "name"),
             lambda d, ws: Dataset.get_by_name(ws, "name"),
-            lambda d, ws: Dataset.get_by_id(ws, "id"),
             lambda d, ws: Dataset.get_all(ws),
             lambda d, ws: d.as_hdfs(),
             lambda d, ws: Dataset.File.from_files((d._paths[0].datastore, "in"), partition_format="/{y}/"),
@@ -212,6 +211,16 @@ class TestFileDataset:
         dataset = Dataset.File.from_files((blobs, "in"), validate=False)
         with pytest.raises(UserErrorException, match="not available in this version"):
             call(dataset, ws)
+
+    def test_it_is_found_by_its_id_which_is_always_the_same(self, blobs: AbstractDatastore, ws: Workspace) -> None:
+        files = Dataset.File.from_files([(blobs, "in/*.csv"), (blobs, "more")], validate=False)
+        table = Dataset.Tabular.from_delimited_files((blobs, "t.csv"), validate=False, separator=";").keep_columns("b")
+        assert files.id == Dataset.File.from_files([(blobs, "in/*.csv"), (blobs, "more")], validate=False).id
+        assert files.id != table.id
+        for dataset in (files, table):
+            assert Dataset.get_by_id(ws, dataset.id) == dataset
+        with pytest.raises(UserErrorException):
+            Dataset.get_by_id(ws, "none")
 
     def test_datasets_are_not_made_by_hand(self) -> None:
         with pytest.raises(UserErrorException, match=r"Dataset.File.from_files"):

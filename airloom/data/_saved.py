@@ -1,0 +1,28 @@
+"""Saved datasets, made into objects again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airloom.data._paths import StoredPath
+from airloom.data.abstract_dataset import AbstractDataset
+from airloom.data.file_dataset import FileDataset
+from airloom.data.tabular_dataset import Format, TabularDataset
+from airloom.graph.model import FilesSource, TabularSource
+
+if TYPE_CHECKING:
+    from airloom.core.workspace import Workspace
+
+
+def dataset_of(workspace: Workspace, document: dict[str, Any]) -> AbstractDataset:
+    """The dataset that a saved source describes."""
+    if document["kind"] == "files":
+        return FileDataset(_paths(workspace, FilesSource.model_validate(document)))
+    source = TabularSource.model_validate(document)
+    form = Format(source.separator, source.header, source.encoding)
+    return TabularDataset(_paths(workspace, source), form, source.keep_columns)
+
+
+def _paths(workspace: Workspace, source: FilesSource | TabularSource) -> tuple[StoredPath, ...]:
+    stores = workspace.datastores
+    return tuple(StoredPath(stores[place.datastore], place.path) for place in source.locations)
