@@ -75,7 +75,7 @@ def test_submit_with_everything(caller: WireCaller, pipeline: Json) -> None:
 def test_a_run_is_given_a_saved_dataset_by_its_id(caller: WireCaller, pipeline: Json) -> None:
     place = {"datastore": "workspaceblobstore", "path": "in/*.csv"}
     source = {"kind": "files", "locations": [place, {**place, "path": "more"}]}
-    datasets = "/airloom/api/v1/workspaces/default/datasets"
+    datasets = "/airloom/api/v1/workspaces/runs/datasets"
     saved = made(caller.http.post(datasets, json={"source": source}))
     assert saved["source"] == source
     assert done(caller.http.get(f"{datasets}/{saved['id']}")) == saved
