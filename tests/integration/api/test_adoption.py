@@ -166,7 +166,7 @@ def test_a_run_with_the_id_of_another(publisher: Publisher, pipeline: dict[str, 
 
 def test_the_page_of_a_run_from_airflows_form(bench: Bench, publisher: Publisher, pipeline: dict[str, Any]) -> None:
     """It is found by Airflow's id, as in the tab of Airflow's UI, and by ours."""
-    run_id = "manual__2030-01-01T00:00:00+00:00"
+    run_id = "manual__2030-02-02T00:00:00+00:00"
     trigger(publisher, pipeline["dag_id"], run_id, rate=4).raise_for_status()
     name = run_name(pipeline["dag_id"], run_id)
     by_airflow = f"/airloom/runs/{quote(run_id)}?dag_id={pipeline['dag_id']}"

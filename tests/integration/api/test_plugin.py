@@ -38,7 +38,7 @@ def test_airflow_lists_the_plugin(sqlite_server: ApiServer) -> None:
     http = sqlite_server.http("admin")
     plugins = http.get(f"{sqlite_server.url}/api/v2/plugins").json()["plugins"]
     ours = next(plugin for plugin in plugins if plugin["name"] == "airloom")
-    assert [app["url_prefix"] for app in ours["fastapi_apps"]] == ["/airloom"]
+    assert [app["url_prefix"] for app in ours["fastapi_apps"]] == ["/airloom", "/pipelines"]
     errors = http.get(f"{sqlite_server.url}/api/v2/plugins/importErrors").json()["import_errors"]
     # Airflow finds it twice where the source folder holds the metadata of a build.
     assert [error for error in errors if "already registered" not in error["error"]] == []

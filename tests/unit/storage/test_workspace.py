@@ -173,7 +173,8 @@ def test_a_snapshot_is_laid_out_as_it_was_and_a_damaged_one_is_told(workspace: W
         materialize(workspace, manifest.digest, tmp_path / "again")
 
 
-def test_a_snapshot_that_is_used_is_marked_so(workspace: WorkspaceStore) -> None:
+def test_a_snapshot_that_is_used_is_marked_so(tmp_path: Path) -> None:
+    workspace = WorkspaceStore(LocalStore(tmp_path / "here"), "lab")  # in a container no time can be set back
     manifest = TreeManifest(entries=())
     workspace.put_snapshot(manifest)
     path = workspace.store.local_path(workspace.snapshot_key(manifest.digest))
