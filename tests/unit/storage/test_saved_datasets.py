@@ -45,6 +45,8 @@ def test_one_that_was_altered_is_refused(saved: SavedDatasets, store: ObjectStor
     store.put(key, store.get(key).replace(b"in/", b"on/"))
     with pytest.raises(IntegrityError, match="was altered"):
         saved.get(dataset_id)
+    saved.save(FILES)
+    assert saved.get(dataset_id) == FILES, "saving it again mends it"
 
 
 def test_one_of_another_version_is_refused(saved: SavedDatasets, store: ObjectStore) -> None:
