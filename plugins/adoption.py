@@ -7,6 +7,7 @@ kind there is passed over, and a schedule or endpoint counts only if it is one o
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ LOOK_AT_ALL_SECONDS = 60.0
 AT_THE_SAME_MOMENT = 1000
 """Of so many runs, an older one may become visible after a newer one."""
 _LONGEST_TEXT = 10_000
+_in_turn = threading.Lock()
+"""Many who look at once would all find the same runs, and each would try to insert each of them."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,14 @@ def adopt_new(workspace_id: int) -> None:
 
 
 def _adopt(workspace_id: int, newer_than: int) -> None:
-    with open_session() as session:
-        found = list(_without_row(session, workspace_id, newer_than))
-        if not found:
-            return
-        made = list(_rows(session, found))
-    for begin in range(0, len(made), BATCH):
-        _insert(made[begin : begin + BATCH])
+    with _in_turn:
+        with open_session() as session:
+            found = list(_without_row(session, workspace_id, newer_than))
+            if not found:
+                return
+            made = list(_rows(session, found))
+        for begin in range(0, len(made), BATCH):
+            _insert(made[begin : begin + BATCH])
 
 
 def _without_row(session: Session, workspace_id: int, newer_than: int) -> Iterator[_Found]:
