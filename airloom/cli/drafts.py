@@ -10,7 +10,7 @@ import typer
 from airloom.cli.connection import HomeOption, Target, WorkspaceOption, complete_run, connect, find_run
 from airloom.cli.finding import DraftArgument, complete_pipeline, find_draft, find_pipeline
 from airloom.cli.follow import wait_for_run
-from airloom.cli.output import JsonOption, group, moment, print_facts, print_json, print_table, tell_run
+from airloom.cli.output import JsonOption, conclude, group, moment, print_facts, print_json, print_table
 from airloom.cli.parameters import ParamOption, TagOption, WaitOption, pairs, typed
 from airloom.cli.publish import pipeline_of_file
 
@@ -167,12 +167,7 @@ def run(
         started = target.client.run_draft(target.workspace, find_draft(target, draft)["id"])
         if wait:
             started = wait_for_run(target, started["id"])
-    if json_output:
-        print_json(started)
-    else:
-        tell_run(started, wait)
-    if wait and started["status"] != "Finished":
-        raise typer.Exit(1)
+    conclude(started, wait, json_output)
 
 
 @app.command()

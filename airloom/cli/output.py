@@ -88,8 +88,18 @@ def print_runs(runs: Iterable[Mapping[str, Any]]) -> None:
     print_table(("run", "experiment", "status", "created", "duration"), rows)
 
 
-def tell_run(run: Mapping[str, Any], ended: bool) -> None:
-    """Say what has become of a run that a command has started, and perhaps waited for."""
+def conclude(run: Mapping[str, Any], ended: bool, as_json: bool) -> None:
+    """End a command that has started a run and perhaps waited for it: exit code 1 if the run did not finish well."""
+    if as_json:
+        print_json(run)
+    else:
+        _tell_run(run, ended)
+    if ended and run["status"] != "Finished":
+        raise typer.Exit(1)
+
+
+def _tell_run(run: Mapping[str, Any], ended: bool) -> None:
+    """Say what has become of a run."""
     if not ended:
         typer.echo(f"run {run['id']} of experiment {run['experiment']}: {run['status']}")
         typer.echo(f"follow it with `airloom logs {run['id']} --follow`, or at {run['url']}")

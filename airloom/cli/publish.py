@@ -12,7 +12,7 @@ import typer
 from airloom.cli.connection import HomeOption, Target, WorkspaceOption, complete_run, connect, find_run
 from airloom.cli.finding import all_endpoints, complete_endpoint, complete_pipeline, find_endpoint, find_pipeline
 from airloom.cli.follow import wait_for_run
-from airloom.cli.output import JsonOption, print_json, tell_run, working
+from airloom.cli.output import JsonOption, conclude, print_json, working
 from airloom.cli.parameters import (
     GoOnOption,
     ParamOption,
@@ -144,12 +144,7 @@ def run(
             started = _run_pipeline(target, name, experiment, values, body, idempotency_key)
         if wait:
             started = wait_for_run(target, started["id"])
-    if json_output:
-        print_json(started)
-    else:
-        tell_run(started, wait)
-    if wait and started["status"] != "Finished":
-        raise typer.Exit(1)
+    conclude(started, wait, json_output)
 
 
 def _run_pipeline(

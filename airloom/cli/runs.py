@@ -9,7 +9,7 @@ import typer
 from airloom.cli.connection import HomeOption, RunArgument, Target, WorkspaceOption, connect, find_run, find_step
 from airloom.cli.finding import complete_pipeline, complete_schedule, find_pipeline, find_schedule
 from airloom.cli.follow import ENDED, LogReader, Stream, follow_logs, step_state, wait_for_run
-from airloom.cli.output import JsonOption, print_json, print_runs, tell_run
+from airloom.cli.output import JsonOption, conclude, print_json, print_runs
 from airloom.cli.parameters import WaitOption
 
 
@@ -67,12 +67,7 @@ def resume(
         resumed = target.client.resume_run(target.workspace, find_run(target, run)["id"])
         if wait:
             resumed = wait_for_run(target, resumed["id"])
-    if json_output:
-        print_json(resumed)
-    else:
-        tell_run(resumed, wait)
-    if wait and resumed["status"] != "Finished":
-        raise typer.Exit(1)
+    conclude(resumed, wait, json_output)
 
 
 def logs(

@@ -11,7 +11,7 @@ import typer
 
 from airloom.cli.connection import HomeOption, Target, WorkspaceOption, connect
 from airloom.cli.follow import wait_for_run
-from airloom.cli.output import JsonOption, print_json, tell_run
+from airloom.cli.output import JsonOption, conclude
 from airloom.cli.parameters import ParamOption, Reuse, ReuseOption, WaitOption, pairs, typed
 
 
@@ -34,12 +34,7 @@ def submit(
         run = _submit(target, file, experiment or file.stem, values, reuse)
         if wait:
             run = wait_for_run(target, run["id"])
-    if json_output:
-        print_json(run)
-    else:
-        tell_run(run, wait)
-    if wait and run["status"] != "Finished":
-        raise typer.Exit(1)
+    conclude(run, wait, json_output)
 
 
 def _submit(target: Target, file: Path, experiment: str, values: dict[str, str], reuse: Reuse) -> dict[str, Any]:
