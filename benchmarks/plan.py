@@ -16,7 +16,7 @@ from airloom.graph.results import Origin, OutputRef, StepResult
 from airloom.reuse.plan import make_plan
 from airloom.reuse.records import Record
 from airloom.reuse.workspace import ReuseWorkspace
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.file_digests import RACY_NS
 from airloom.storage.local import LocalStore
 from airloom.storage.stat_cache import StatCache, null_cache
@@ -85,7 +85,7 @@ class Recorded:
         (folder / "data").mkdir()
         (folder / "data" / "raw.txt").write_text("raw")
         store = WorkspaceStore(_UnsyncedStore(folder / "store"), "default", null_cache())
-        store.put_datastore(DatastoreConfig(name=_DATASTORE, root=str(folder / "data")))
+        store.put_datastore(LocalConfig(name=_DATASTORE, root=str(folder / "data")))
         sources = {"raw": f"{_DATASTORE}/raw.txt"}
         links = [a_step("chain_0", reads=["raw"])]
         links += [a_step(f"chain_{n}", reads=[f"chain_{n - 1}.out"]) for n in range(1, length)]

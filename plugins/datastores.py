@@ -15,7 +15,7 @@ from airloom.plugins.creation import create_once, lock
 from airloom.plugins.db.models import DatastoreRow, WorkspaceRow
 from airloom.plugins.errors import Conflict
 from airloom.plugins.settings import Settings
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.paths import check_name, is_inside
 from airloom.storage.workspace import WorkspaceStore
 
@@ -105,7 +105,7 @@ def _write(
     session.flush()  # of racing callers, all but one fail or wait before they could touch the file
     if not root:
         folder.mkdir(parents=True, exist_ok=True)  # a schedule may watch it before anything was written to it
-    storage.put_datastore(DatastoreConfig(name=row.name, type="local", root=str(folder)))
+    storage.put_datastore(LocalConfig(name=row.name, type="local", root=str(folder)))
 
 
 def unregister(session: Session, workspace: WorkspaceRow, storage: WorkspaceStore, name: str) -> None:

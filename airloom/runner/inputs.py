@@ -11,6 +11,7 @@ from pathlib import Path
 from airloom.errors import AlreadyExists, InvalidGraph, NotFound
 from airloom.graph.model import DataLocation
 from airloom.runner.spec import StagedInput
+from airloom.storage.datastores import on_disk
 from airloom.storage.durable import remove_tree
 from airloom.storage.globs import Glob, is_glob
 from airloom.storage.paths import confined, validate_relative
@@ -99,7 +100,7 @@ class InputStager:
 
     def _literal(self, name: str, location: DataLocation) -> Path | None:
         """The file or folder at a location; None if it is a pattern."""
-        path = self._store.datastore(location.datastore).local_path(location.path)
+        path = on_disk(self._store.datastore(location.datastore), location.path)
         if path.exists():
             return path
         if is_glob(location.path):
@@ -119,7 +120,7 @@ class InputStager:
                 raise _missing(spec.name, location)
             for info in found:
                 name = info.path[len(common) :].lstrip("/")
-                files[f"{location.datastore}/{name}" if several else name] = datastore.local_path(info.path)
+                files[f"{location.datastore}/{name}" if several else name] = on_disk(datastore, info.path)
         return files
 
     def _base(self, name: str, location: DataLocation) -> str:

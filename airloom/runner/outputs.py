@@ -12,7 +12,7 @@ from airloom.errors import AlreadyExists, StepFailed, UnsafePath
 from airloom.graph.canonical import digest_value
 from airloom.graph.results import OutputRef
 from airloom.runner.spec import StagedOutput, StepSpec
-from airloom.storage.datastores import DatastoreHandle
+from airloom.storage.datastores import DatastoreHandle, on_disk
 from airloom.storage.durable import PRIVATE_PREFIX, make_dirs, remove_tree
 from airloom.storage.paths import check_name, confined
 from airloom.storage.tree import TreeManifest, scan_tree
@@ -77,7 +77,7 @@ class OutputStager:
 
     def _folder(self, datastore: DatastoreHandle) -> Path:
         """The hidden folder of this attempt on a datastore. What killed attempts of the same step left is removed."""
-        parent = datastore.local_path("azureml")
+        parent = on_disk(datastore, "azureml")
         step = staging_stem(self._spec.run_id, self._spec.step_id)
         folder = parent / f"{step}-{digest_value(self._spec.attempt)[:16]}"
         if folder not in self._folders:
@@ -109,7 +109,7 @@ def staging_stem(run_id: str, step_id: str) -> str:
 def remove_remains(store: WorkspaceStore, datastores: Iterable[str], run_id: str, step_id: str) -> None:
     """Remove what killed attempts of a step have left unpublished on these datastores."""
     for name in set(datastores):
-        _remove_all(store.datastore(name).local_path("azureml"), staging_stem(run_id, step_id))
+        _remove_all(on_disk(store.datastore(name), "azureml"), staging_stem(run_id, step_id))
 
 
 def _remove_all(parent: Path, step: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -11,10 +12,13 @@ from pydantic import ValidationError
 
 from airloom.errors import AirloomError, IntegrityError, NotFound
 from airloom.graph.canonical import canonical_json, digest_bytes
-from airloom.storage.datastores import DatastoreConfig, DatastoreHandle, open_datastore
+from airloom.storage.datastore_config import DatastoreConfig, parse_config
+from airloom.storage.datastores import DatastoreHandle
 from airloom.storage.envelope import seal, unseal
 from airloom.storage.freshness import freshen
+from airloom.storage.open_datastore import open_datastore
 from airloom.storage.paths import check_digest, check_name, validate_relative
+from airloom.storage.secrets import EnvironmentSecrets, Secrets
 from airloom.storage.stat_cache import StatCache, shared_cache
 from airloom.storage.tree import TreeManifest
 
@@ -25,10 +29,13 @@ if TYPE_CHECKING:
 class WorkspaceStore:
     """The part of a deployment's store that belongs to one workspace."""
 
-    def __init__(self, store: ObjectStore, workspace: str, cache: StatCache | None = None) -> None:
+    def __init__(
+        self, store: ObjectStore, workspace: str, cache: StatCache | None = None, secrets: Secrets | None = None
+    ) -> None:
         self.store = store
         self.workspace = check_name("workspace", workspace)
         self.cache = cache or shared_cache()
+        self.secrets = secrets or EnvironmentSecrets()
 
     # --- keys -------------------------------------------------------------------------------------------------
 
@@ -66,7 +73,7 @@ class WorkspaceStore:
             config = self._datastore_config(self.datastore_key(name))
         except NotFound:
             raise self._no_datastore(name) from None
-        return open_datastore(config, self.cache)
+        return open_datastore(config, self.cache, self.secrets)
 
     def put_datastore(self, config: DatastoreConfig) -> None:
         """Make or replace the configuration of a datastore; its data is not touched."""
@@ -90,7 +97,7 @@ class WorkspaceStore:
     def _datastore_config(self, key: str) -> DatastoreConfig:
         data = self.store.get(key)
         try:
-            config = DatastoreConfig.model_validate(unseal(data, "It"))
+            config = parse_config(unseal(data, "It"))
         except IntegrityError as error:
             return _unsealed_config(data, key, error.message)
         except ValidationError as error:
@@ -192,8 +199,8 @@ class WorkspaceStore:
 def _unsealed_config(data: bytes, key: str, cause: str) -> DatastoreConfig:
     """The configuration in bytes without an envelope, as earlier versions wrote it."""
     try:
-        return DatastoreConfig.model_validate_json(data)
-    except ValidationError:
+        return parse_config(json.loads(data))
+    except ValueError:
         raise _unreadable_config(key, cause) from None
 
 

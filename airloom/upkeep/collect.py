@@ -23,6 +23,7 @@ from typing import Any
 
 from airloom.errors import AirloomError
 from airloom.runner.outputs import staging_stem
+from airloom.storage.datastores import on_disk
 from airloom.storage.definitions import held_key, shard_of
 from airloom.storage.workspace import WorkspaceStore
 from airloom.upkeep.inventory import Inventory, StoredDefinition
@@ -161,7 +162,7 @@ class _Collector:
                 except (AirloomError, OSError) as error:
                     self._all.problems.append(f"{output_folder(outputs.attempt)} cannot be removed. {error}")
                     continue
-                _remove_empty(outputs.datastore.local_path(OUTPUTS), Path(*outputs.attempt[:2]))
+                _remove_empty(on_disk(outputs.datastore, OUTPUTS), Path(*outputs.attempt[:2]))
             self._gone.add(outputs.place)
             self._count("outputs", outputs.size)
         if not self._dry_run:
@@ -176,7 +177,7 @@ class _Collector:
         }
         for handle in self._all.places.distinct():
             yield Progress(phase="looking for leftovers")
-            self._sweep(staging(handle.local_path(), dead))
+            self._sweep(staging(on_disk(handle), dead))
 
     def _files_of_runs(self, kept: Kept) -> Work[None]:
         # Outputs that could not be removed are found again by the files of their attempt.
@@ -287,7 +288,7 @@ class _Collector:
 
     def _temporary_files(self) -> Iterator[Leftover | None]:
         for handle in self._all.places.distinct():
-            yield from temporary(handle.local_path())
+            yield from temporary(on_disk(handle))
         for key, skip in ((self._workspace.key(), "data"), ("definitions", ""), ("held", ""), ("index", "")):
             folder = self._store.local_path(key)
             if folder is not None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from airloom.errors import AirloomError
-from airloom.storage.datastores import DatastoreHandle
+from airloom.storage.datastores import DatastoreHandle, on_disk
 from airloom.storage.globs import Glob, is_glob
 from airloom.storage.paths import check_name
 from airloom.storage.workspace import WorkspaceStore
@@ -46,7 +46,7 @@ class Places:
                 )
                 continue
             self.handles[name] = handle
-            self._roots[name] = os.path.realpath(handle.local_path())
+            self._roots[name] = os.path.realpath(on_disk(handle))
             if not os.path.isdir(self._roots[name]):
                 self.absent.add(name)
 

@@ -13,7 +13,8 @@ from functools import partial
 from airloom.errors import IntegrityError, InvalidName, NotFound, UnsafePath
 from airloom.graph.results import OutputRef
 from airloom.reuse.records import RecordStore
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import DatastoreConfig
+from airloom.storage.datastores import on_disk
 from airloom.storage.definitions import SHARDS, DefinitionStore, index_key
 from airloom.storage.freshness import ObjectInfo
 from airloom.storage.schedules import ScheduleStore, schedule_key
@@ -151,7 +152,7 @@ class _Verifier:
 
     def _reach(self, name: str) -> bool:
         try:
-            root = self._workspace.datastore(name).local_path()
+            root = on_disk(self._workspace.datastore(name))
         except (NotFound, IntegrityError, InvalidName):
             return False
         key = self._workspace.datastore_key(name)
@@ -243,7 +244,7 @@ class _Verifier:
         if config.name != name:
             return f"It is the configuration of {config.name!r}."
         if expected is not None and config != expected:
-            return f"Its root is {config.root!r}, but {expected.root!r} is registered."
+            return f"It lies at {config.place!r}, but {expected.place!r} is registered."
         return None
 
     def _mend_datastore(self, name: str, key: str, info: ObjectInfo | None) -> str:

@@ -15,7 +15,7 @@ from airloom.graph.model import PipelineGraph, ReuseMode, Step
 from airloom.graph.results import OutputRef, StepResult
 from airloom.reuse.plan import Plan, make_plan, topological_order
 from airloom.reuse.workspace import ReuseWorkspace, bound_data
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.object_store import open_store
 from airloom.storage.stat_cache import StatCache
 from airloom.storage.workspace import WorkspaceStore
@@ -38,7 +38,7 @@ class Workbench:
         self.data = root / "data"
         self.data.mkdir(parents=True, exist_ok=True)
         if DATASTORE not in self.storage.datastores():
-            self.storage.put_datastore(DatastoreConfig(name=DATASTORE, root=str(self.data)))
+            self.storage.put_datastore(LocalConfig(name=DATASTORE, root=str(self.data)))
         self.workspace = ReuseWorkspace(self.storage)
 
     def write(self, path: str, text: str) -> None:

@@ -17,11 +17,12 @@ from airloom.graph.canonical import digest_bytes
 from airloom.graph.model import Definition, OutputPort, PipelineGraph
 from airloom.reuse.leases import LeaseStore, Owner
 from airloom.reuse.records import Record
-from airloom.storage.datastores import DatastoreConfig, LocalDatastore
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.definitions import SHARDS, DefinitionStore
 from airloom.storage.durable import is_private
 from airloom.storage.envelope import unseal
 from airloom.storage.local import LocalStore
+from airloom.storage.local_datastore import LocalDatastore
 from airloom.storage.snapshot import collect, store_snapshot
 from airloom.storage.stat_cache import null_cache
 from airloom.storage.tree import scan_tree
@@ -115,7 +116,7 @@ def _objects() -> list[Operation]:
 
 
 def datastore(root: Path) -> LocalDatastore:
-    return LocalDatastore(DatastoreConfig(name="data", root=str(root)), null_cache())
+    return LocalDatastore(LocalConfig(name="data", root=str(root)), null_cache())
 
 
 def _write(path: str, data: bytes, *, overwrite: bool = True) -> Operation:

@@ -23,7 +23,7 @@ from airloom.graph.recurrence import Recurrence
 from airloom.reuse.decide import look_up
 from airloom.reuse.leases import Owner
 from airloom.reuse.records import Record
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.definitions import DefinitionStore, shard_of
 from airloom.storage.schedules import ClockTrigger, ScheduleDocument, ScheduledPipeline, ScheduleStore
 from airloom.storage.snapshot import collect, materialize, store_snapshot
@@ -129,7 +129,7 @@ def a_stop_mark(bench: Workbench, run: InProcessRun) -> Target:
 
 
 def a_datastore_config(bench: Workbench, run: InProcessRun) -> Target:
-    bench.storage.put_datastore(DatastoreConfig(name="other", root="/srv/other"))
+    bench.storage.put_datastore(LocalConfig(name="other", root="/srv/other"))
     other = object_path(bench, "datastores", "other.json").read_bytes()
     path = object_path(bench, "datastores", f"{DATASTORE}.json")
     return Target(path, [other], lambda: bench.storage.datastore(DATASTORE).config)

@@ -19,7 +19,7 @@ from airloom.operators.triggers import folder_changes
 from airloom.operators.triggers.folder_changes import FolderChangesTrigger, Signalled
 from airloom.operators.triggers.pace import Pace
 from airloom.storage import watched
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.handed_over import Check, HandOverStore
 from airloom.storage.object_store import open_store
 from airloom.storage.stat_cache import null_cache
@@ -39,7 +39,7 @@ class Scene:
         self.workspace = WorkspaceStore(self.deployment, "lab", null_cache())
         self.data = root / "data"
         (self.data / "in").mkdir(parents=True)
-        self.workspace.put_datastore(DatastoreConfig(name="data", root=str(self.data)))
+        self.workspace.put_datastore(LocalConfig(name="data", root=str(self.data)))
         self.looks: list[tuple[str, str, str]] = []
 
     def trigger(self, path: str = "in", every: float = OFTEN) -> FolderChangesTrigger:

@@ -14,9 +14,9 @@ import pytest
 from airloom.graph.model import PipelineGraph
 from airloom.reuse.plan import Plan, make_plan
 from airloom.reuse.workspace import ReuseWorkspace
-from airloom.storage.datastores import LocalDatastore
 from airloom.storage.file_digests import RACY_NS
 from airloom.storage.local import LocalStore
+from airloom.storage.local_datastore import LocalDatastore
 from airloom.storage.snapshot import collect, store_snapshot
 from airloom.storage.workspace import WorkspaceStore
 from tests.support.builders import a_graph, a_step

@@ -15,7 +15,7 @@ from typing import Any
 
 from airloom.graph.model import DataLocation, InputPath, LiteralValue, OutputPath
 from airloom.runner import StagedInput, StagedOutput, StepOutcome, StepRunner, StepSpec
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.object_store import open_store
 from airloom.storage.snapshot import collect, store_snapshot
 from airloom.storage.workspace import WorkspaceStore
@@ -34,7 +34,7 @@ class Host:
         self.store = WorkspaceStore(open_store(self.address), "default")
         self.data = self.root / "data"
         self.data.mkdir()
-        self.store.put_datastore(DatastoreConfig(name="data", root=str(self.data)))
+        self.store.put_datastore(LocalConfig(name="data", root=str(self.data)))
         self.work = self.root / "work"
         self.cache = self.root / "cache"
 

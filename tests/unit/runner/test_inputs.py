@@ -94,11 +94,11 @@ def test_several_locations_give_one_folder_named_by_what_they_share(filled: Host
 
 def test_files_of_several_datastores_do_not_collide(filled: Host, tmp_path: Path) -> None:
     from airloom.graph.model import DataLocation
-    from airloom.storage.datastores import DatastoreConfig
+    from airloom.storage.datastore_config import LocalConfig
 
     (tmp_path / "second/year/jan").mkdir(parents=True)
     (tmp_path / "second/year/jan/a.csv").write_text("5")
-    filled.store.put_datastore(DatastoreConfig(name="second", root=str(tmp_path / "second")))
+    filled.store.put_datastore(LocalConfig(name="second", root=str(tmp_path / "second")))
     paths = tuple(DataLocation(datastore=name, path="year/jan/a.csv") for name in ("data", "second"))
     found = seen(filled, an_input("raw", kind="files", paths=paths))
     assert found["files"] == {"data/year/jan/a.csv": "1", "second/year/jan/a.csv": "5"}

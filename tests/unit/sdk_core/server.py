@@ -18,8 +18,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import TypeAdapter
 
 from airloom.errors import AirloomError, AlreadyExists, NotFound
-from airloom.storage.datastores import DatastoreConfig, LocalDatastore
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.local import LocalStore
+from airloom.storage.local_datastore import LocalDatastore
 from airloom.storage.saved_datasets import DatasetSource, SavedDatasets
 from airloom.storage.stat_cache import null_cache
 from airloom.storage.workspace import WorkspaceStore
@@ -111,7 +112,7 @@ class State:
     def files(self, workspace: str, name: str) -> LocalDatastore:
         """The files of a datastore, kept by the real thing."""
         entry = self.one(workspace, "datastores", name)
-        return LocalDatastore(DatastoreConfig(name=name, root=entry["root"]), null_cache())
+        return LocalDatastore(LocalConfig(name=name, root=entry["root"]), null_cache())
 
     def add_compute(self, workspace: str, body: dict[str, Any]) -> dict[str, Any]:
         """A compute target."""

@@ -16,7 +16,10 @@ import pytest
 from pydantic import ValidationError
 
 from airloom.errors import AlreadyExists, InvalidName, NotFound, UnsafePath
-from airloom.storage.datastores import DatastoreConfig, DatastoreHandle, open_datastore
+from airloom.storage.datastore_config import LocalConfig
+from airloom.storage.datastores import DatastoreHandle
+from airloom.storage.open_datastore import open_datastore
+from airloom.storage.secrets import EnvironmentSecrets
 from airloom.storage.stat_cache import StatCache, null_cache
 from airloom.storage.tree import TreeManifest, scan_tree
 
@@ -26,7 +29,7 @@ FILES = {"a.csv": "1", "b.txt": "22", "2024/01/x.csv": "333", "2024/02/y.csv": "
 
 @pytest.fixture
 def data(make_tree: MakeTree, cache: StatCache) -> DatastoreHandle:
-    return open_datastore(DatastoreConfig(name="raw", root=str(make_tree("raw", FILES))), cache)
+    return open_datastore(LocalConfig(name="raw", root=str(make_tree("raw", FILES))), cache, EnvironmentSecrets())
 
 
 def paths(data: DatastoreHandle, path: str = "") -> list[str]:
@@ -43,9 +46,9 @@ def hidden_names(folder: Path) -> list[str]:
 
 def test_a_configuration_has_a_plain_name_and_an_absolute_root() -> None:
     with pytest.raises(ValidationError, match="root 'data' of a local datastore must be an absolute folder"):
-        DatastoreConfig(name="raw", root="data")
+        LocalConfig(name="raw", root="data")
     with pytest.raises(InvalidName, match="'a/b' cannot be the name of a datastore"):
-        DatastoreConfig(name="a/b", root="/srv")
+        LocalConfig(name="a/b", root="/srv")
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -116,7 +119,7 @@ def test_an_empty_folder_is_something(data: DatastoreHandle) -> None:
 
 
 def test_a_datastore_that_holds_nothing_yet_is_empty(tmp_path: Path) -> None:
-    data = open_datastore(DatastoreConfig(name="new", root=str(tmp_path / "new")), null_cache())
+    data = open_datastore(LocalConfig(name="new", root=str(tmp_path / "new")), null_cache(), EnvironmentSecrets())
     assert data.list() == []
     assert data.scan().entries == ()
     data.write("a", io.BytesIO(b"1"))
@@ -346,7 +349,7 @@ def test_an_altered_output_of_the_same_length_has_another_digest(
 ) -> None:
     """The case in which other tools hand out what was tampered with."""
     (file,) = old_files(1)
-    data = open_datastore(DatastoreConfig(name="old", root=str(file.parent)), cache)
+    data = open_datastore(LocalConfig(name="old", root=str(file.parent)), cache, EnvironmentSecrets())
     before, times = data.digest(file.name), file.stat()
     assert data.digest(file.name) == before
     file.write_bytes(file.read_bytes()[::-1])

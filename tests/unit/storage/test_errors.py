@@ -14,7 +14,7 @@ import pytest
 
 from airloom.errors import AirloomError
 from airloom.graph.canonical import digest_bytes
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.definitions import DefinitionStore, digest16_of_dag_id
 from airloom.storage.local import LocalStore
 from airloom.storage.paths import check_digest, check_name, confined, validate_relative
@@ -36,7 +36,7 @@ class Place:
         (self.source / "main.py").write_text("1")
         self.store = LocalStore(root / "store")
         self.workspace = WorkspaceStore(self.store, "lab", null_cache())
-        self.workspace.put_datastore(DatastoreConfig(name="blob", root=str(root / "data")))
+        self.workspace.put_datastore(LocalConfig(name="blob", root=str(root / "data")))
         self.data = self.workspace.datastore("blob")
         self.data.write("there", io.BytesIO(b"1"))
         self.definitions = DefinitionStore(self.store)

@@ -11,7 +11,10 @@ from pydantic import ValidationError
 
 from airloom.errors import AirloomError, StoreUnavailable, UnsafePath
 from airloom.storage import watched
-from airloom.storage.datastores import DatastoreConfig, DatastoreHandle, open_datastore
+from airloom.storage.datastore_config import LocalConfig
+from airloom.storage.datastores import DatastoreHandle
+from airloom.storage.open_datastore import open_datastore
+from airloom.storage.secrets import EnvironmentSecrets
 from airloom.storage.stat_cache import null_cache
 from airloom.storage.watched import WatchedPlace
 
@@ -34,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def datastore(root: Path) -> DatastoreHandle:
-    return open_datastore(DatastoreConfig(name="data", root=str(root)), null_cache())
+    return open_datastore(LocalConfig(name="data", root=str(root)), null_cache(), EnvironmentSecrets())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from airloom.errors import IntegrityError, InvalidName, NotFound, UnsafePath
 from airloom.graph.canonical import digest_bytes
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.envelope import seal
 from airloom.storage.local import LocalStore
 from airloom.storage.object_store import ObjectStore
@@ -50,7 +50,7 @@ def test_without_a_cache_of_its_own_it_uses_the_shared_one(workspace: WorkspaceS
 
 
 def test_a_datastore_is_found_by_its_name(workspace: WorkspaceStore, tmp_path: Path) -> None:
-    config = DatastoreConfig(name="blob", root=str(tmp_path / "blob"))
+    config = LocalConfig(name="blob", root=str(tmp_path / "blob"))
     workspace.put_datastore(config)
     assert workspace.datastores() == {"blob": config}
     assert workspace.datastore("blob").config == config
@@ -58,7 +58,7 @@ def test_a_datastore_is_found_by_its_name(workspace: WorkspaceStore, tmp_path: P
 
 
 def test_nothing_else_of_a_workspace_is_taken_for_a_datastore(workspace: WorkspaceStore) -> None:
-    config = DatastoreConfig(name="blob", root="/srv")
+    config = LocalConfig(name="blob", root="/srv")
     workspace.put_datastore(config)
     workspace.put_snapshot(TreeManifest(entries=()))
     workspace.store.put(workspace.key("datastores of old", "other.json"), b"{}")
@@ -71,14 +71,14 @@ def test_an_unknown_datastore_is_answered_with_those_that_exist(workspace: Works
     with pytest.raises(NotFound, match=r"'lab' has no datastore 'blob'. It has: none\."):
         workspace.datastore("blob")
     for name in ("workspaceblobstore", "raw"):
-        workspace.put_datastore(DatastoreConfig(name=name, root="/srv"))
+        workspace.put_datastore(LocalConfig(name=name, root="/srv"))
     with pytest.raises(NotFound, match=r"Did you mean 'workspaceblobstore'\? It has: raw, workspaceblobstore\."):
         workspace.datastore("workspaceblob")
 
 
 def test_a_deleted_datastore_keeps_its_data(workspace: WorkspaceStore, tmp_path: Path) -> None:
     (tmp_path / "blob").mkdir()
-    workspace.put_datastore(DatastoreConfig(name="blob", root=str(tmp_path / "blob")))
+    workspace.put_datastore(LocalConfig(name="blob", root=str(tmp_path / "blob")))
     workspace.delete_datastore("blob")
     workspace.delete_datastore("blob")
     assert workspace.datastores() == {}
@@ -104,7 +104,7 @@ def test_a_damaged_datastore_configuration_is_named(workspace: WorkspaceStore, d
 
 def test_a_datastore_configuration_of_an_earlier_version_is_read(workspace: WorkspaceStore) -> None:
     workspace.store.put(workspace.datastore_key("blob"), b'{"name": "blob", "root": "/data", "type": "local"}')
-    assert workspace.datastore("blob").config == DatastoreConfig(name="blob", root="/data")
+    assert workspace.datastore("blob").config == LocalConfig(name="blob", root="/data")
 
 
 def test_the_default_folder_of_a_datastore_lies_in_the_store(tmp_path: Path) -> None:

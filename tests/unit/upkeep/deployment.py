@@ -25,7 +25,7 @@ from airloom.graph.model import Definition, PipelineGraph, PythonScriptSettings,
 from airloom.graph.results import Origin, OutputRef, StepResult
 from airloom.reuse.plan import Plan, topological_order
 from airloom.reuse.workspace import ReuseWorkspace
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.definitions import DefinitionStore, dag_id
 from airloom.storage.local import LocalStore
 from airloom.storage.snapshot import collect, store_snapshot
@@ -134,7 +134,7 @@ class Deployment(Workbench):
         # A cache of its own: one that is shared would be written to when this folder is long gone.
         self.storage = WorkspaceStore(self.store, "default", StatCache(root / "digests.sqlite"))
         self.data = root / "data"
-        self.storage.put_datastore(DatastoreConfig(name=DATASTORE, root=str(self.data)))
+        self.storage.put_datastore(LocalConfig(name=DATASTORE, root=str(self.data)))
         self.workspace = ReuseWorkspace(self.storage)
         self.definitions = DefinitionStore(self.store)
         self.table = RunTable(root / "runs")

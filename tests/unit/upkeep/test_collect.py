@@ -10,7 +10,7 @@ import pytest
 
 from airloom.graph.canonical import digest_bytes
 from airloom.runner.outputs import staging_stem
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.definitions import shard_of
 from airloom.upkeep import Limits, collect, verify
 from tests.support.builders import a_path
@@ -202,10 +202,10 @@ def test_an_output_that_a_kept_pipeline_names_as_its_data_stays(deployment: Depl
 
 
 def test_an_output_needed_through_one_datastore_is_not_taken_through_another(deployment: Deployment) -> None:
-    deployment.storage.put_datastore(DatastoreConfig(name="same", root=str(deployment.data)))
+    deployment.storage.put_datastore(LocalConfig(name="same", root=str(deployment.data)))
     link = deployment.root / "link"
     link.symlink_to(deployment.data)
-    deployment.storage.put_datastore(DatastoreConfig(name="linked", root=str(link)))
+    deployment.storage.put_datastore(LocalConfig(name="linked", root=str(link)))
     deployment.run_pipe(CHAIN)
     assert deployment.gc(dry_run=True).kept["outputs"].count == 3
     deployment.age(100 * DAY)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airloom.graph.canonical import digest_value
-from airloom.storage.datastores import DatastoreConfig
+from airloom.storage.datastore_config import LocalConfig
 from airloom.storage.envelope import seal, unseal
 from airloom.upkeep import VerifyReport, verify
 from tests.support.in_process import DATASTORE
@@ -25,7 +25,7 @@ Damage = Callable[[Deployment], None]
 
 
 def check(deployment: Deployment, *, quarantine: bool = False) -> VerifyReport:
-    datastores = {DATASTORE: DatastoreConfig(name=DATASTORE, root=str(deployment.data))}
+    datastores = {DATASTORE: LocalConfig(name=DATASTORE, root=str(deployment.data))}
     work = verify(deployment.storage, quarantine=quarantine, datastores=datastores, settle_seconds=0)
     report: VerifyReport = finish(work)
     return report
@@ -163,7 +163,7 @@ def _datastore(root: str | None) -> Damage:
         if root is None:
             deployment.storage.delete_datastore(DATASTORE)
         else:
-            deployment.storage.put_datastore(DatastoreConfig(name=DATASTORE, root=root))
+            deployment.storage.put_datastore(LocalConfig(name=DATASTORE, root=root))
 
     return damage
 
