@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.experiment import Experiment
 from airloom.exceptions import UserErrorException
 from airloom.graph.parse import parse_graph
+from airloom.pipeline.core._entity import ServerEntity
 from airloom.pipeline.core._graph_view import Graph
 from airloom.pipeline.core._submit import plain_values, started
 from airloom.pipeline.core.pipeline import Pipeline, save_yaml
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PipelineDraft"]
 
 
-class PipelineDraft:
+class PipelineDraft(ServerEntity):
     """A pipeline that may be changed, run and published any number of times.
 
     `create` makes one from a Pipeline, a published pipeline, a run or another draft; `get` and `list` find it.
@@ -56,12 +57,6 @@ class PipelineDraft:
             "parent_draft_id": parent_pipeline_draft_id,
             "last_submitted_run_id": last_submitted_pipeline_run_id,
         }
-
-    @staticmethod
-    def _of(workspace: Workspace, document: dict[str, Any]) -> PipelineDraft:
-        draft = PipelineDraft.__new__(PipelineDraft)
-        draft._workspace, draft._document = workspace, document
-        return draft
 
     # --- making and finding them -----------------------------------------------------------------------------------
 
@@ -101,21 +96,6 @@ class PipelineDraft:
         return [PipelineDraft._of(workspace, document) for document in found]
 
     # --- what it is ------------------------------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        """Its id, a UUID."""
-        return str(self._document["id"])
-
-    @property
-    def name(self) -> str:
-        """Its name; several may have the same."""
-        return str(self._document["name"] or "")
-
-    @property
-    def description(self) -> str:
-        """What its author says of it."""
-        return str(self._document["description"] or "")
 
     @property
     def experiment_name(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.experiment import Experiment
 from airloom.exceptions import AlreadyExistsException, NotFoundException, UserErrorException
 from airloom.graph.suggest import did_you_mean
+from airloom.pipeline.core._entity import SwitchableEntity
 from airloom.pipeline.core._submit import SubmitOptions, submit_published
 from airloom.pipeline.core.published_pipeline import ACTIVE, DISABLED, PublishedPipeline, PublishedPipelines, published
 
@@ -59,7 +60,7 @@ class PipelineVersion:
         return f"PipelineVersion(Version: {self._version}, Pipeline: {self._pipeline!r})"
 
 
-class PipelineEndpoint:
+class PipelineEndpoint(SwitchableEntity):
     """A name at which callers run a pipeline, while its author puts new versions behind it.
 
     `PipelineEndpoint.publish` makes one whose version "0" is the default; `add` and `add_default` append versions.
@@ -88,12 +89,6 @@ class PipelineEndpoint:
             "endpoint": endpoint,
             "versions": versions,
         }
-
-    @staticmethod
-    def _of(workspace: Workspace, document: dict[str, Any]) -> PipelineEndpoint:
-        endpoint = PipelineEndpoint.__new__(PipelineEndpoint)
-        endpoint._workspace, endpoint._document = workspace, document
-        return endpoint
 
     # --- making and finding them -----------------------------------------------------------------------------------
 
@@ -142,26 +137,6 @@ class PipelineEndpoint:
         return PipelineEndpoint.list(workspace, active_only, max_results=1000)
 
     # --- what it is ------------------------------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        """Its id, a UUID."""
-        return str(self._document["id"])
-
-    @property
-    def name(self) -> str:
-        """Its name, which no other endpoint of the workspace has."""
-        return str(self._document["name"])
-
-    @property
-    def description(self) -> str:
-        """What its author says of it."""
-        return str(self._document["description"])
-
-    @property
-    def status(self) -> str:
-        """Active or Disabled, when it was last read."""
-        return str(self._document["status"])
 
     @property
     def default_version(self) -> str:

@@ -10,6 +10,7 @@ from airloom.core._compat import unknown_keywords
 from airloom.core.experiment import Experiment
 from airloom.exceptions import UserErrorException
 from airloom.graph.parse import parse_graph
+from airloom.pipeline.core._entity import SwitchableEntity
 from airloom.pipeline.core._graph_view import Graph
 from airloom.pipeline.core._submit import SubmitOptions, submit_published
 
@@ -23,7 +24,7 @@ __all__ = ["PublishedPipeline"]
 ACTIVE, DISABLED = "Active", "Disabled"
 
 
-class PublishedPipeline:
+class PublishedPipeline(SwitchableEntity):
     """A pipeline whose graph is frozen on the server, with an address at which any HTTP client can run it.
 
     `Pipeline.publish` and `PipelineRun.publish_pipeline` make one; `get` and `list` find it. Only its status can
@@ -58,12 +59,6 @@ class PublishedPipeline:
             "continue_on_step_failure": continue_on_step_failure,
         }
 
-    @staticmethod
-    def _of(workspace: Workspace, document: dict[str, Any]) -> PublishedPipeline:
-        pipeline = PublishedPipeline.__new__(PublishedPipeline)
-        pipeline._workspace, pipeline._document = workspace, document
-        return pipeline
-
     # --- finding them ----------------------------------------------------------------------------------------------
 
     @staticmethod
@@ -85,29 +80,9 @@ class PublishedPipeline:
     # --- what it is ------------------------------------------------------------------------------------------------
 
     @property
-    def id(self) -> str:
-        """Its id, a UUID."""
-        return str(self._document["id"])
-
-    @property
-    def name(self) -> str:
-        """Its name; several may have the same."""
-        return str(self._document["name"])
-
-    @property
-    def description(self) -> str:
-        """What its author says of it."""
-        return str(self._document["description"])
-
-    @property
     def version(self) -> str:
         """The version that its author gave it, any text."""
         return str(self._document["version"])
-
-    @property
-    def status(self) -> str:
-        """Active or Disabled, when it was last read."""
-        return str(self._document["status"])
 
     @property
     def graph_id(self) -> str:

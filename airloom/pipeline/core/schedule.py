@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.datastore import Datastore
 from airloom.exceptions import UserErrorException
 from airloom.pipeline.core._checks import check_choice, datastore_name
+from airloom.pipeline.core._entity import SwitchableEntity
 from airloom.pipeline.core._recurrence import ScheduleRecurrence
 from airloom.pipeline.core._submit import plain_values
 from airloom.pipeline.core._time_zones import TimeZone
@@ -27,7 +28,7 @@ _PAUSE = 0.5
 _PROVISIONING, _FAILED = "Provisioning", "Failed"
 
 
-class Schedule:
+class Schedule(SwitchableEntity):
     """Runs a published pipeline, or the default version of an endpoint, again and again.
 
     It fires by the clock (`recurrence`), or when files are added or changed below a path of a datastore. Instants that
@@ -68,12 +69,6 @@ class Schedule:
             "data": data if datastore_name else None,
             "continue_on_step_failure": continue_on_step_failure,
         }
-
-    @staticmethod
-    def _of(workspace: Workspace, document: dict[str, Any]) -> Schedule:
-        schedule = Schedule.__new__(Schedule)
-        schedule._workspace, schedule._document = workspace, document
-        return schedule
 
     # --- making and finding them -----------------------------------------------------------------------------------
 
@@ -174,21 +169,6 @@ class Schedule:
     # --- what it is ------------------------------------------------------------------------------------------------
 
     @property
-    def id(self) -> str:
-        """Its id, a UUID."""
-        return str(self._document["id"])
-
-    @property
-    def name(self) -> str:
-        """Its name, which no other schedule of the workspace has."""
-        return str(self._document["name"])
-
-    @property
-    def description(self) -> str:
-        """What its author says of it."""
-        return str(self._document["description"] or "")
-
-    @property
     def pipeline_id(self) -> str | None:
         """Id of the published pipeline that it runs; None if it runs an endpoint."""
         value: str | None = self._document["pipeline_id"]
@@ -199,11 +179,6 @@ class Schedule:
         """Id of the endpoint that it runs; None if it runs a pipeline."""
         value: str | None = self._document["endpoint_id"]
         return value
-
-    @property
-    def status(self) -> str:
-        """Active or Disabled, when it was last read."""
-        return str(self._document["status"])
 
     @property
     def recurrence(self) -> ScheduleRecurrence | None:

@@ -30,7 +30,7 @@ def do(server: ApiServer) -> Iterator[Do]:
     """Does one of the functions of dying_processes in a process of its own; its exit code."""
     helper = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "tests.integration.api.dying_processes"],
-        env=server.environment,
+        env=server.environment | {"AIRFLOW__AIRLOOM__DAG_TIMEOUT_SECONDS": "1"},  # many deaths come while it waits
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
