@@ -33,8 +33,10 @@ def page_with(result: dict[str, Any], page: str) -> str:
 
 
 def main() -> None:
-    """Keep the result beside the page, and write its table into the page."""
+    """Keep the result beside the page, and write its table into the page. What it did not measure stays."""
     result = json.loads(Path(sys.argv[1]).read_text())
+    known = json.loads(RESULT.read_text())["figures"]
+    result["figures"] = {name: result["figures"].get(name) or known[name] for name in {**known, **result["figures"]}}
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     PAGE.write_text(page_with(result, PAGE.read_text()))
 
