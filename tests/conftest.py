@@ -18,7 +18,13 @@ import pytest
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["tests.support.azurite", "tests.support.postgres", "tests.support.stores"]
+pytest_plugins = [
+    "tests.support.azurite",
+    "tests.support.moto_s3",
+    "tests.support.datastores",
+    "tests.support.postgres",
+    "tests.support.stores",
+]
 
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airloom-airflow-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)

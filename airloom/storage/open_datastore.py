@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airloom.errors import InvalidGraph, StoreUnavailable
-from airloom.storage.datastore_config import AzureBlobConfig, DatastoreConfig, LocalConfig
+from airloom.storage.datastore_config import AzureBlobConfig, DatastoreConfig, LocalConfig, ObjectStoreConfig
 from airloom.storage.datastores import DatastoreHandle
 from airloom.storage.local_datastore import LocalDatastore
 from airloom.storage.secrets import Secrets
@@ -16,6 +16,10 @@ def open_datastore(config: DatastoreConfig, cache: StatCache, secrets: Secrets) 
         return LocalDatastore(config, cache)
     if isinstance(config, AzureBlobConfig):
         return _open_azure(config, secrets)
+    if isinstance(config, ObjectStoreConfig):
+        from airloom.storage.object_datastore import open_object_store
+
+        return open_object_store(config, cache, secrets)
     raise InvalidGraph(f"The datastore {config.name!r} of type {config.type} holds no files.", target=config.name)
 
 

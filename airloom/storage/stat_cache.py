@@ -57,11 +57,11 @@ class StatCache:
 
     def digests(self, files: Sequence[FileStat]) -> list[Digested]:
         """The digests of many files, in their order: one look-up for all, and only unknown ones are read."""
-        known = self._look_up(files)
+        known = self.known(files)
         unknown = [file for file in files if file not in known]
         started_ns = time.time_ns()
         hashed = dict(zip(unknown, hash_all(unknown), strict=True))
-        self._remember([done for done in hashed.values() if done.stat.settled(started_ns)])
+        self.remember([done for done in hashed.values() if done.stat.settled(started_ns)])
         return [hashed[file] if file in hashed else Digested(file, known[file]) for file in files]
 
     def tree(self, fingerprint: bytes) -> str | None:
@@ -92,7 +92,8 @@ class StatCache:
         finally:
             cache.close()
 
-    def _look_up(self, files: Sequence[FileStat]) -> dict[FileStat, str]:
+    def known(self, files: Sequence[FileStat]) -> dict[FileStat, str]:
+        """The digests of those files that are remembered in just this state."""
         now_ns = time.time_ns()
         wanted = {file.path: file for file in files if file.settled(now_ns)}
         if not wanted:
@@ -102,7 +103,8 @@ class StatCache:
         found = {FileStat(*row[:5]): digest for row in rows if (digest := _checked(row[5]))}
         return {file: found[file] for file in wanted.values() if file in found}
 
-    def _remember(self, files: Iterable[Digested]) -> None:
+    def remember(self, files: Iterable[Digested]) -> None:
+        """Remember digests. Each file must have been settled before it was read."""
         now = int(time.time())
         rows = [(*file.stat, with_check(file.digest), now) for file in files]
         if not rows:
@@ -126,10 +128,11 @@ class _KeptOpen(StatCache):
 
     def close(self) -> None:
         """Remember what was gathered, and close the connection."""
-        super()._remember(self._gathered)
+        super().remember(self._gathered)
         self._database.close()
 
-    def _remember(self, files: Iterable[Digested]) -> None:
+    def remember(self, files: Iterable[Digested]) -> None:
+        """Gather them."""
         self._gathered += files
 
 

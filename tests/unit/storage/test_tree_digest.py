@@ -234,7 +234,7 @@ def test_inodes_without_a_sign_and_very_old_files_are_no_error(cache: StatCache,
     stats = [file.stat for file in folder.files()]
     assert [stat.settled(time.time_ns()) for stat in stats] == [True, False]
     known = FileStat(str(tmp_path / "gone"), *stats[0][1:])
-    cache._remember([cache.digests([FileStat.of(__file__, os.stat(__file__))])[0]._replace(stat=known)])
+    cache.remember([cache.digests([FileStat.of(__file__, os.stat(__file__))])[0]._replace(stat=known)])
     assert cache.digests([known])[0].stat == known
 
 

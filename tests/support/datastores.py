@@ -1,0 +1,70 @@
+"""Datastores of all kinds: what a test asks of `any_datastore` holds for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airloom.errors import NotFound
+from airloom.storage.datastore_config import DatastoreConfig, LocalConfig, ObjectStoreConfig
+from airloom.storage.datastores import DatastoreHandle
+from airloom.storage.open_datastore import open_datastore
+from airloom.storage.secrets import Connection
+from airloom.storage.stat_cache import StatCache
+from tests.support.moto_s3 import MotoS3
+
+SECRET = "a-secret-of-the-tests"
+
+
+class Known:
+    """Secrets that a test has made up."""
+
+    def __init__(self, **connections: Connection) -> None:
+        self._connections = connections
+
+    def connection(self, conn_id: str) -> Connection:
+        if conn_id not in self._connections:
+            raise NotFound(f"There is no connection {conn_id!r}.", target=conn_id)
+        return self._connections[conn_id]
+
+
+def s3_config(moto: MotoS3, prefix: str = "some/prefix", **more: str) -> ObjectStoreConfig:
+    """A datastore in a bucket of its own, with the connection `s3`."""
+    url = f"s3://{moto.new_bucket()}/{prefix}"
+    return ObjectStoreConfig(name="raw", url=url, connection="s3", options={**moto.options, **more})
+
+
+KEYS = Known(s3=Connection(login="AKIAEXAMPLE", password=SECRET))
+
+
+def _local(request: pytest.FixtureRequest) -> DatastoreConfig:
+    folder: Path = request.getfixturevalue("tmp_path") / "raw"
+    folder.mkdir()
+    return LocalConfig(name="raw", root=str(folder))
+
+
+def _s3(request: pytest.FixtureRequest) -> DatastoreConfig:
+    return s3_config(request.getfixturevalue("moto_s3"))
+
+
+KINDS: dict[str, Callable[[pytest.FixtureRequest], DatastoreConfig]] = {"local": _local, "s3": _s3}
+REMOTE = [kind for kind in KINDS if kind != "local"]
+
+
+def _opened(request: pytest.FixtureRequest) -> DatastoreHandle:
+    folder: Path = request.getfixturevalue("tmp_path")
+    return open_datastore(KINDS[request.param](request), StatCache(folder / "cache" / "digests.sqlite"), KEYS)
+
+
+@pytest.fixture(params=list(KINDS))
+def any_datastore(request: pytest.FixtureRequest) -> DatastoreHandle:
+    """An empty datastore of each kind."""
+    return _opened(request)
+
+
+@pytest.fixture(params=REMOTE)
+def remote_datastore(request: pytest.FixtureRequest) -> DatastoreHandle:
+    """An empty datastore of each kind that is on no disk of this machine."""
+    return _opened(request)
