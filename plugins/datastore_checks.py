@@ -48,6 +48,5 @@ def _create(config: DatastoreConfig, secrets: Secrets) -> None:
     from airloom.storage.azure_container import AzureContainer
 
     container = AzureContainer(config, secrets)
-    with container.told():
-        if not container.client.exists():
-            container.client.create_container()
+    if not container.ask("", container.client.exists):
+        container.ask("", container.client.create_container)

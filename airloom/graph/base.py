@@ -1,4 +1,4 @@
-"""What all parts of a graph have in common."""
+"""What all parts of a graph are made of."""
 
 from __future__ import annotations
 

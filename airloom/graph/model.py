@@ -16,6 +16,7 @@ from airloom.graph.step_settings import DataTransferSettings as DataTransferSett
 from airloom.graph.step_settings import EnvironmentSpec as EnvironmentSpec
 from airloom.graph.step_settings import PythonScriptSettings as PythonScriptSettings
 from airloom.graph.step_settings import StepSettings as StepSettings
+from airloom.graph.tables import TableReading
 
 ParameterType = Literal["int", "float", "bool", "string", "datapath", "dataset"]
 InputMode = Literal["mount", "download", "direct"]
@@ -66,16 +67,17 @@ class FilesSource(Model):
     dataset: DatasetRef | None = Field(default=None, exclude_if=_is_none)
 
 
-class TabularSource(Model):
-    """Delimited text files read as one table (v1: TabularDataset)."""
+class TabularSource(TableReading):
+    """Files read as one table, with what is done to it (v1: TabularDataset)."""
 
     kind: Literal["tabular"] = "tabular"
     locations: tuple[DataLocation, ...]
-    separator: str = ","
-    header: bool = True
-    encoding: str = "utf8"
-    keep_columns: tuple[str, ...] | None = None
     dataset: DatasetRef | None = Field(default=None, exclude_if=_is_none)
+
+    @property
+    def reading(self) -> TableReading:
+        """How the files are read, without where they lie."""
+        return TableReading(**{name: getattr(self, name) for name in TableReading.model_fields})
 
 
 DatasetSource = Annotated[FilesSource | TabularSource, Field(discriminator="kind")]
@@ -121,13 +123,17 @@ class FromParameter(Model):
 
 
 class InputPort(Model):
-    """A named input of a step. With mode `direct` the script gets the dataset itself, not a path."""
+    """A named input of a step. With mode `direct` the script gets the dataset itself, not a path.
+
+    `table` says how the files that another step wrote are read as a table; data sources say so themselves.
+    """
 
     name: str
     binding: Annotated[OutputOf | FromSource | FromParameter, Field(discriminator="kind")]
     mode: InputMode = "mount"
     path_on_compute: str | None = None
     overwrite: bool = False
+    table: TableReading | None = Field(default=None, exclude_if=lambda table: table is None)
 
 
 class DatasetRegistration(Model):

@@ -10,6 +10,7 @@ from airloom.execution.spec import make_spec
 from airloom.graph.model import Definition, PipelineGraph, Step
 from airloom.graph.results import OutputRef
 from airloom.runner.outputs import OutputStager
+from airloom.storage.content_cache import ContentCache
 from tests.support.in_process import DATASTORE, InProcessRun, Script, Workbench
 
 Hook = Callable[[str], None]
@@ -53,7 +54,9 @@ class PublishingRun(InProcessRun):
         self.executed.append(step.id)
         started(step.id)
         spec = make_spec(step, self._definition, self.info, attempt, self.results)
-        stager = OutputStager(self._bench.storage, spec, self._bench.root / "work", lambda line: None)
+        storage, root = self._bench.storage, self._bench.root
+        cache = ContentCache(root / "content", storage.cache)
+        stager = OutputStager(storage, cache, spec, root / "outputs", root / "work", lambda line: None)
         try:
             outputs = [stager.prepare(output) for output in spec.outputs]
             text = self._scripts[step.id]({port.name: self._read(step, port.name) for port in step.inputs})
