@@ -30,6 +30,9 @@ BLOCK = 8 * 1024 * 1024
 _SCOPE = "https://storage.azure.com/.default"
 _CLOUD = "core.windows.net"
 
+_obstore_pid: int | None = None
+_one_at_a_time = threading.Lock()
+
 
 @dataclass(frozen=True)
 class AzureAccess:
@@ -55,9 +58,14 @@ class AzureAccess:
         """
         return _container(self, name, retries, os.getpid())
 
-    def objects(self, name: str, retries: int = RETRIES) -> AzureStore:
-        """The same container for obstore."""
-        return _objects(self, name, retries)
+    def objects(self, name: str, retries: int = RETRIES) -> AzureStore | None:
+        """The same container for obstore; None in a child of the process in which obstore began to work.
+
+        Its threads do not live on in a forked child, which would wait for them for ever.
+        """
+        global _obstore_pid
+        _obstore_pid = _obstore_pid or os.getpid()
+        return _objects(self, name, retries) if _obstore_pid == os.getpid() else None
 
     def credential(self) -> Any:
         """What azure-storage-blob wants to be given."""
@@ -113,15 +121,18 @@ def _provider(access: AzureAccess) -> Callable[[], Any]:
         return lambda: {"access_key": access.key, "expires_at": None}
     if access.sas:
         return lambda: {"sas_token": access.sas, "expires_at": None}
-    identity = access.credential()
-    lock = threading.Lock()
+    return lambda: _bearer(access)
 
-    def token() -> Any:
-        with lock:
-            found = identity.get_token(_SCOPE)
-        return {"token": found.token, "expires_at": datetime.fromtimestamp(found.expires_on, UTC)}
 
-    return token
+def storage_token(access: AzureAccess) -> str:
+    """A token of the identity that the account is opened with."""
+    return str(_bearer(access)["token"])
+
+
+def _bearer(access: AzureAccess) -> Any:
+    with _one_at_a_time:
+        found = access.credential().get_token(_SCOPE)
+    return {"token": found.token, "expires_at": datetime.fromtimestamp(found.expires_on, UTC)}
 
 
 @functools.lru_cache(maxsize=32)

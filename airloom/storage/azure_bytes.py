@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from azure.core import MatchConditions
 from azure.storage.blob import BlobBlock
 from blake3 import blake3
 
@@ -111,20 +112,25 @@ class _arriving:
 
 def read_range(container: AzureContainer, info: FileInfo, start: int, end: int) -> Any:
     """Some bytes of a file as it was listed. IntegrityError if it is another by now."""
-    import obstore
-
     if start == end:
         return b""
     try:
-        with container.told(info.path):
-            result = obstore.get(
-                container.objects,
-                container.stem + info.path,
-                options={"range": (start, end), "if_match": f'"{info.etag}"'},
-            )
-            return result.bytes()
+        return container.ask(info.path, lambda: _get(container, info, start, end))
     except (ConditionFailed, NotFound):
         raise changed(container, info) from None
+
+
+def _get(container: AzureContainer, info: FileInfo, start: int, end: int) -> Any:
+    import obstore
+
+    etag = f'"{info.etag}"'
+    if (objects := container.objects) is not None:
+        found = obstore.get(objects, container.stem + info.path, options={"range": (start, end), "if_match": etag})
+        return found.bytes()
+    blob = container.blob(info.path)
+    return blob.download_blob(
+        start, end - start, max_concurrency=1, etag=etag, match_condition=MatchConditions.IfNotModified
+    ).readall()
 
 
 def changed(container: AzureContainer, info: FileInfo) -> IntegrityError:
@@ -188,53 +194,77 @@ class BlobReader(io.RawIOBase):
 
 def put_bytes(container: AzureContainer, key: str, data: bytes, digest: str) -> None:
     """Make or replace a file, in one request."""
+    container.ask(key, lambda: _put(container, key, data, {DIGEST: digest}))
+
+
+def _put(container: AzureContainer, key: str, data: bytes, metadata: dict[str, str]) -> None:
     import obstore
 
-    with container.told(key):
-        obstore.put(container.objects, container.stem + key, data, attributes={DIGEST: digest}, use_multipart=False)
+    if (objects := container.objects) is not None:
+        obstore.put(objects, container.stem + key, data, attributes=metadata, use_multipart=False)
+    else:
+        container.blob(key).upload_blob(data, length=len(data), overwrite=True, metadata=metadata)
+
+
+def read_block(stream: BinaryIO) -> bytes:
+    """As much as travels in one request, or less at the end of the stream; a pipe may give less at a time."""
+    data = stream.read(BLOCK)
+    while 0 < len(data) < BLOCK and (more := stream.read(BLOCK - len(data))):
+        data += more
+    return data
 
 
 class StagedBlob:
     """A file whose bytes are at the service, but which nobody sees until `commit`."""
 
     def __init__(self, container: AzureContainer, key: str) -> None:
-        self._container, self.key = container, key
+        self.container, self.key = container, key
         self._blocks: list[BlobBlock] = []
+        self._prefix = secrets.token_hex(8)
         self._tokens = write_tokens()
+        self._hasher = blake3()
         self.size = 0
-        self.digest = ""
 
-    def stage(self, source: BinaryIO, first: bytes = b"") -> None:
-        """Send what is left in a stream, after the bytes that were read from it already."""
-        hasher = blake3()
-        prefix = secrets.token_hex(8)
+    @property
+    def digest(self) -> str:
+        """The digest of the bytes that were sent."""
+        return self._hasher.hexdigest()
+
+    def stage(self, source: BinaryIO, first: bytes) -> None:
+        """Send the bytes that were read from a stream already, and what is left in it."""
+        if len(first) < BLOCK:
+            if first:  # the service takes no empty block
+                self._send(*self._next(first))
+            return
         under_way: deque[Future[Any]] = deque()
-        block = first or source.read(BLOCK)
+        block = first
         with ThreadPoolExecutor(LARGE_TRANSFERS) as pool:
             while block:
-                self._blocks.append(BlobBlock(f"{prefix}-{len(self._blocks):05d}"))
-                under_way.append(pool.submit(self._send, self._blocks[-1].id, block))
-                hasher.update(block)
-                self.size += len(block)
+                under_way.append(pool.submit(self._send, *self._next(block)))
                 if len(under_way) == LARGE_TRANSFERS:
                     under_way.popleft().result()
-                block = source.read(BLOCK)
+                block = read_block(source)
             while under_way:
                 under_way.popleft().result()
-        self.digest = hasher.hexdigest()
+
+    def _next(self, data: bytes) -> tuple[str, bytes]:
+        """Count a block in; its name is no other writer's."""
+        self._blocks.append(BlobBlock(f"{self._prefix}-{len(self._blocks):05d}"))
+        self._hasher.update(data)
+        self.size += len(data)
+        return self._blocks[-1].id, data
 
     def _send(self, block_id: str, data: bytes) -> None:
-        with self._container.told(self.key):
-            self._container.blob(self.key).stage_block(block_id, data, length=len(data))
+        blob = self.container.blob(self.key)
+        self.container.ask(self.key, lambda: blob.stage_block(block_id, data, length=len(data)))
 
     def commit(self, **condition: Any) -> None:
         """Make the file visible, in one request."""
-        with self._container.told(self.key):
-            self._container.blob(self.key).commit_block_list(
-                self._blocks, metadata={DIGEST: self.digest, **self._tokens}, **condition
-            )
+        blob = self.container.blob(self.key)
+        metadata = {DIGEST: self.digest, **self._tokens}
+        self.container.ask(self.key, lambda: blob.commit_block_list(self._blocks, metadata=metadata, **condition))
 
     def is_committed(self) -> bool:
         """True if the file there is this one: the answer to a request that succeeded may have been lost."""
-        found = self._container.properties(self.key)
+        found = self.container.properties(self.key)
         return found is not None and holds_write(found.metadata, self._tokens)

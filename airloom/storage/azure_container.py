@@ -1,54 +1,82 @@
-"""The blobs of a datastore: one container, reached through both libraries, with one way to tell what went wrong."""
+"""The blobs of a datastore: one container, reached through both libraries, with one way to tell what went wrong.
+
+Neither library tries anything again by itself. Here each request is, so that it is for all the same reasons, and so
+that of a transfer which breaks off only the piece on the way is repeated.
+"""
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
 
 from airloom.errors import InvalidName, NotFound
 from airloom.storage.azure_access import AzureAccess, connection_access
 from airloom.storage.azure_account import environment_access
-from airloom.storage.azure_errors import Place, meaning, sas_expiry, told_of, unavailable
+from airloom.storage.azure_errors import Place, Transient, meaning, sas_expiry, told_of, unreachable
 from airloom.storage.datastore_config import AzureBlobConfig
 from airloom.storage.secrets import Secrets
 
 if TYPE_CHECKING:
     from obstore.store import AzureStore
 
+FOLDER = "hdi_isfolder"
+"""Metadata of a blob that stands for a folder, as Data Lake accounts and other tools write it."""
+
+PAUSES = (0.1, 0.3, 1.0, 3.0, 8.0, 15.0)
+"""Seconds before a request is sent again, and again. Half of each is left to chance, so that rivals spread."""
+
 _LONGEST_NAME = 1024
-_ANSWER = re.compile(r"status code: (\d+)")
+_STATUS = re.compile(r"status code: (\d+)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
+_Answer = TypeVar("_Answer")
 
 
 class AzureContainer:
     """The container in which a datastore lies. Keys are paths on the datastore; names of blobs have its prefix too."""
 
-    def __init__(self, config: AzureBlobConfig, secrets: Secrets) -> None:
+    def __init__(self, config: AzureBlobConfig, secrets: Secrets, pauses: tuple[float, ...] = PAUSES) -> None:
         self.config = config
         self.access = _access(config, secrets)
         self.stem = f"{config.prefix}/" if config.prefix else ""
         self.place = _place(config, self.access)
+        self._pauses = pauses
 
     @property
     def client(self) -> ContainerClient:
         """The client of azure-storage-blob, which this process has once."""
-        return self.access.container(self.config.container)
+        return self.access.container(self.config.container, retries=0)
 
     @property
-    def objects(self) -> AzureStore:
-        """The container for obstore."""
-        return self.access.objects(self.config.container)
+    def objects(self) -> AzureStore | None:
+        """The container for obstore; None in a process in which obstore cannot work."""
+        return self.access.objects(self.config.container, retries=0)
 
     def blob(self, key: str) -> BlobClient:
         """A client for one blob."""
         return self.client.get_blob_client(self.stem + key)
 
+    def ask(self, key: str, request: Callable[[], _Answer]) -> _Answer:
+        """Send a request, which may be sent again; errors are Airloom's.
+
+        A condition that fails may have been met by a request whose answer was lost. That is for the caller to find out.
+        """
+        for pause in self._pauses:
+            try:
+                with self._told(key):
+                    return request()
+            except Transient:
+                time.sleep(random.uniform(pause / 2, pause))
+        with self._told(key):
+            return request()
+
     @contextmanager
-    def told(self, key: str = "") -> Iterator[None]:
+    def _told(self, key: str) -> Iterator[None]:
         """Turn the errors of both libraries into Airloom's."""
         from obstore import exceptions
 
@@ -58,32 +86,29 @@ class AzureContainer:
         except (exceptions.BaseError, FileNotFoundError) as error:
             if isinstance(error, FileNotFoundError) and error.errno is not None:
                 raise  # the file system's, and not obstore's
-            raise self._meaning(key, str(error)) from None
+            raise self._meaning(key, error) from None
 
-    def _meaning(self, key: str, text: str) -> Exception:
-        status, code = _ANSWER.search(text), _CODE.search(text)
+    def _meaning(self, key: str, error: Exception) -> Exception:
+        status, code = _STATUS.search(str(error)), _CODE.search(str(error))
         if status is None:
-            return unavailable(
-                self.place,
-                "it cannot be reached, or the connection breaks again and again",
-                "Check the name of the account and the network, then try again.",
-            )
+            return unreachable(self.place, "the connection broke")
         number = status.group(1)
-        word = code.group(1) if code else "ConditionNotMet" if number == "412" else f"status {number}"
+        word = code.group(1) if code else "ConditionNotMet" if number == "412" else "no reason given"
         return meaning(self.place, key, word, absent=number == "404", refused=number in ("401", "403"), status=number)
 
     def properties(self, key: str) -> BlobProperties | None:
         """What the service says of a blob; None if there is none."""
         try:
-            with self.told(key):
-                return self.blob(key).get_blob_properties()
+            return self.ask(key, self.blob(key).get_blob_properties)
         except NotFound:
             return None
 
     def blobs(self, prefix: str) -> Iterator[BlobProperties]:
         """The blobs whose keys begin with these characters, with metadata, in the order of the service."""
-        with self.told(prefix):
-            yield from self.client.list_blobs(name_starts_with=self.stem + prefix, include=["metadata"])
+        listing = self.client.list_blobs(name_starts_with=self.stem + prefix, include=["metadata"])
+        pages = listing.by_page()
+        while (page := self.ask(prefix, lambda: next(pages, None))) is not None:
+            yield from page
 
     def key(self, name: str) -> str:
         """The path on the datastore of a blob of this name."""
@@ -103,14 +128,12 @@ class AzureContainer:
 
     def make_folder(self, key: str) -> None:
         """Make a blob that stands for an empty folder, which Data Lake accounts take for one."""
-        with self.told(key):
-            self.blob(key).upload_blob(b"", overwrite=True, metadata={"hdi_isfolder": "true"})
+        self.ask(key, lambda: self.blob(key).upload_blob(b"", overwrite=True, metadata={FOLDER: "true"}))
 
     def delete(self, key: str, **condition: Any) -> None:
         """Remove a blob; no error if there is none."""
         try:
-            with self.told(key):
-                self.blob(key).delete_blob(delete_snapshots="include", **condition)
+            self.ask(key, lambda: self.blob(key).delete_blob(delete_snapshots="include", **condition))
         except NotFound:
             return
 

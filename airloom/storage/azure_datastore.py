@@ -88,7 +88,7 @@ class AzureBlobDatastore:
 
         A folder is never replaced by a file: that is AlreadyExists too.
         """
-        normal = self._vacant(path, overwrite)
+        normal = self.vacant(path, overwrite)
         if self._is_folder(normal):
             raise taken(self.container, normal)
         sent = write_stream(self.container, normal, stream, overwrite=overwrite)
@@ -104,19 +104,19 @@ class AzureBlobDatastore:
 
         UnsafePath, and nothing is moved, if it holds a link that leaves it; other links become what they point to.
         """
-        normal = self._vacant(path, overwrite)
+        normal = self.vacant(path, overwrite)
         if staged.is_symlink():
             raise UnsafePath(f"{staged} is a symbolic link.", hint="Write a real file or folder there.", target=path)
         if staged.is_dir():
-            publish_folder(self.container, staged, normal, manifest)
+            publish_folder(self.container, staged, normal, overwrite=overwrite, known=manifest)
+        elif self._is_folder(normal):
+            publication = Publication(self.container, normal)
+            with publication.hidden(overwrite=True), staged.open("rb") as stream:
+                write_stream(self.container, normal, stream, overwrite=True)
+                publication.remove()
         else:
-            replaced = Publication(self.container, normal) if self._is_folder(normal) else None
-            if replaced:
-                replaced.hide()
             with staged.open("rb") as stream:
                 write_stream(self.container, normal, stream, overwrite=overwrite)
-            if replaced:
-                replaced.remove()
         remove_tree(staged)
 
     def delete(self, path: str) -> None:
@@ -128,15 +128,15 @@ class AzureBlobDatastore:
             )
         if find_file(self.container, normal) is not None:
             self.container.delete(normal)
-        else:
+        elif self.container.properties(normal) is not None or any(self.container.blobs(f"{normal}/")):
             publication = Publication(self.container, normal)
-            publication.hide()
-            publication.remove()
+            with publication.hidden(overwrite=True):
+                publication.remove()
 
     def _is_folder(self, path: str) -> bool:
         return self.exists(path) and find_file(self.container, path) is None
 
-    def _vacant(self, path: str, overwrite: bool) -> str:
+    def vacant(self, path: str, overwrite: bool) -> str:
         """The path in normal form, if something may be put there."""
         normal = check_path(path)
         if not normal:

@@ -26,9 +26,16 @@ class ConditionFailed(Exception):
     """The blob is not as a conditional request wants it: it is there already, or has changed."""
 
 
+class Transient(StoreUnavailable):
+    """The service was busy, or the connection broke: the same request may well succeed the next time."""
+
+
 class BlocksLost(Exception):
     """Blocks that were staged are gone, because another writer of the same blob came first."""
 
+
+_BUSY = {"200", "206", "408", "429", "500", "502", "503", "504"}
+"""With which statuses a request may be tried again. An answer that is no error is one that broke off."""
 
 _OUTCOMES: dict[str, type[Exception]] = {
     "BlobAlreadyExists": ConditionFailed,
@@ -71,11 +78,7 @@ def told_of(place: Place, key: str = "") -> Iterator[None]:
             raise _nobody(place) from None
         raise _answered(place, key, error, _code(error)) from None
     except AzureError as error:
-        raise unavailable(
-            place,
-            f"it cannot be reached ({_reason(error)})",
-            "Check the name of the account and the network, then try again.",
-        ) from None
+        raise unreachable(place, _reason(error)) from None
 
 
 def _answered(place: Place, key: str, error: HttpResponseError, code: str) -> Exception:
@@ -88,7 +91,7 @@ def meaning(place: Place, key: str, code: str, *, absent: bool, refused: bool, s
     """The error for an answer of the service, whose own word for it is `code`."""
     if code in _OUTCOMES:
         return _OUTCOMES[code]()
-    if code == "ContainerNotFound":
+    if code in ("ContainerNotFound", "FilesystemNotFound"):
         return unavailable(
             place,
             f"the account {place.account!r} has no container {place.container!r}",
@@ -99,7 +102,8 @@ def meaning(place: Place, key: str, code: str, *, absent: bool, refused: bool, s
         return NotFound(f"{place.name} has no {place.item} {key!r}.", target=key)
     if refused:
         return _refused(place, code)
-    return unavailable(place, f"the service answers {status} ({code})", "Try again later.")
+    kind = Transient if status in _BUSY else StoreUnavailable
+    return unavailable(place, f"the service answers {status} ({code})", "Try again later.", kind)
 
 
 def _refused(place: Place, code: str) -> StoreUnavailable:
@@ -121,9 +125,21 @@ def _nobody(place: Place) -> StoreUnavailable:
     )
 
 
-def unavailable(place: Place, cause: str, hint: str) -> StoreUnavailable:
+def unreachable(place: Place, reason: str) -> StoreUnavailable:
+    """The error for a service that does not answer, or not to the end."""
+    return unavailable(
+        place,
+        f"it cannot be reached ({reason})",
+        "Check the name of the account and the network, then try again.",
+        Transient,
+    )
+
+
+def unavailable(
+    place: Place, cause: str, hint: str, kind: type[StoreUnavailable] = StoreUnavailable
+) -> StoreUnavailable:
     """The error for a container that cannot be used."""
-    return StoreUnavailable(f"{place.name} cannot be used: {cause}.", hint=hint, target=place.target)
+    return kind(f"{place.name} cannot be used: {cause}.", hint=hint, target=place.target)
 
 
 def sas_expiry(text: str) -> datetime | None:

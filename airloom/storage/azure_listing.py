@@ -13,7 +13,7 @@ from typing import NamedTuple
 from azure.storage.blob import BlobProperties
 
 from airloom.errors import UnsafePath
-from airloom.storage.azure_container import AzureContainer
+from airloom.storage.azure_container import FOLDER, AzureContainer
 from airloom.storage.datastores import FileInfo, FileInfos
 from airloom.storage.durable import PRIVATE_PREFIX, is_private
 from airloom.storage.globs import Glob, is_glob
@@ -24,9 +24,6 @@ UNFINISHED = f"{PRIVATE_PREFIX}unfinished"
 
 DIGEST = "airloom_digest"
 """Metadata of a blob: the digest of its content, put there by whoever uploaded it with Airloom."""
-
-FOLDER = "hdi_isfolder"
-"""Metadata of a blob that stands for a folder, as Data Lake accounts and other tools write it."""
 
 _IS_DIGEST = re.compile(r"[0-9a-f]{64}")
 

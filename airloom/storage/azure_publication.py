@@ -8,62 +8,33 @@ the marker; the next to publish there begins by removing all that it hides.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from azure.core import MatchConditions
+from azure.storage.blob import BlobProperties
 from blake3 import blake3
 
 from airloom.errors import AlreadyExists, IntegrityError
 from airloom.storage.azure_access import BLOCK
-from airloom.storage.azure_bytes import StagedBlob, put_bytes, side_by_side
+from airloom.storage.azure_bytes import StagedBlob, put_bytes, read_block, side_by_side
 from airloom.storage.azure_container import AzureContainer
-from airloom.storage.azure_errors import ConditionFailed
-from airloom.storage.azure_listing import DIGEST, UNFINISHED, find, is_folder
+from airloom.storage.azure_errors import BlocksLost, ConditionFailed
+from airloom.storage.azure_listing import DIGEST, find_literally, is_folder
+from airloom.storage.azure_marker import Marker
 from airloom.storage.tree import TreeManifest
 from airloom.storage.walk import walk
 
+_TRIES = 5
+
 
 class Sent(NamedTuple):
-    """What a file that was sent must look like."""
+    """What a file that was sent must look like; its digest is "" if nobody knows it."""
 
     size: int
     digest: str
-
-
-def write_stream(container: AzureContainer, path: str, stream: BinaryIO, *, overwrite: bool) -> Sent:
-    """Make a file from a stream. AlreadyExists for a folder of this name, and for a file unless `overwrite`."""
-    container.check(path)
-    first = _read_block(stream)
-    if overwrite and len(first) < BLOCK:
-        sent = Sent(len(first), blake3(first).hexdigest())
-        put_bytes(container, path, first, sent.digest)
-        return sent
-    staged = StagedBlob(container, path)
-    staged.stage(stream, first)
-    _commit(container, staged, overwrite)
-    return Sent(staged.size, staged.digest)
-
-
-def _read_block(stream: BinaryIO) -> bytes:
-    """A block, or less at the end of the stream; a pipe may give less at a time."""
-    parts = io.BytesIO()
-    while (missing := BLOCK - parts.tell()) and (data := stream.read(missing)):
-        parts.write(data)
-    return parts.getvalue()
-
-
-def _commit(container: AzureContainer, staged: StagedBlob, overwrite: bool) -> None:
-    if overwrite:
-        staged.commit()
-        return
-    try:
-        staged.commit(match_condition=MatchConditions.IfMissing)
-    except ConditionFailed:
-        if not staged.is_committed():
-            raise taken(container, staged.key) from None
 
 
 def taken(container: AzureContainer, path: str) -> AlreadyExists:
@@ -75,113 +46,198 @@ def taken(container: AzureContainer, path: str) -> AlreadyExists:
     )
 
 
-def publish_folder(container: AzureContainer, root: Path, path: str, known: TreeManifest | None) -> None:
-    """Make or replace the folder at `path` by one of this machine."""
-    files = {file.path: Path(file.stat.path) for file in walk(root)}
-    for name in files:
-        container.check(f"{path}/{name}")
-    digests = {entry.path: entry.digest for entry in known.entries} if known else {}
-    if find(container, path).there:
-        staged = _stage(container, path, files)
-        publication = Publication(container, path)
-        publication.begin()
-        side_by_side(StagedBlob.commit, staged)
-        sent = {each.key: Sent(each.size, each.digest) for each in staged}
-    else:
-        publication = Publication(container, path)
-        publication.begin()
-        sent = _send(container, path, files)
-    for name, digest in digests.items():
-        if (found := sent.get(f"{path}/{name}")) is None or found.digest != digest:
-            raise IntegrityError(
-                f"The file {name!r} was changed or removed while it was published to {path!r}.",
-                hint="Let nothing write to a folder once it is complete.",
-                target=name,
-            )
-    publication.finish(sent)
+# --- files --------------------------------------------------------------------------------------------------------
 
 
-def _send(container: AzureContainer, path: str, files: dict[str, Path]) -> dict[str, Sent]:
-    """Put files at their places: many small ones at a time, large ones one after the other in blocks."""
-    sent: dict[str, Sent] = {}
+def write_stream(container: AzureContainer, path: str, stream: BinaryIO, *, overwrite: bool) -> Sent:
+    """Make a file from a stream, in one step for readers. AlreadyExists unless `overwrite`."""
+    container.check(path)
+    first = read_block(stream)
+    if overwrite and len(first) < BLOCK:
+        sent = Sent(len(first), blake3(first).hexdigest())
+        put_bytes(container, path, first, sent.digest)
+        return sent
+    start = stream.tell() - len(first) if len(first) == BLOCK and stream.seekable() else None
+    for _ in range(_TRIES):
+        staged = StagedBlob(container, path)
+        staged.stage(stream, first)
+        if _is_committed(staged, overwrite):
+            return Sent(staged.size, staged.digest)
+        if len(first) == BLOCK:
+            if start is None:
+                break
+            stream.seek(start + len(first))
+    raise IntegrityError(
+        f"Others wrote {path!r} of the datastore {container.config.name!r} at the same time.",
+        hint="Write it again.",
+        target=path,
+    )
 
-    def send_small(name: str) -> None:
-        data = files[name].read_bytes()
-        digest = blake3(data).hexdigest()
-        put_bytes(container, f"{path}/{name}", data, digest)
-        sent[f"{path}/{name}"] = Sent(len(data), digest)
 
-    large = {name for name, source in files.items() if source.stat().st_size > BLOCK}
-    side_by_side(send_small, [name for name in files if name not in large])
-    for name in sorted(large):
-        with files[name].open("rb") as stream:
-            sent[f"{path}/{name}"] = write_stream(container, f"{path}/{name}", stream, overwrite=True)
-    return sent
+def _is_committed(staged: StagedBlob, overwrite: bool) -> bool:
+    """Make a staged file visible. False if its blocks are lost, because another writer of the file came first."""
+    try:
+        if overwrite:
+            staged.commit()
+        else:
+            staged.commit(match_condition=MatchConditions.IfMissing)
+    except BlocksLost:
+        return staged.is_committed()
+    except ConditionFailed:
+        if not staged.is_committed():
+            raise taken(staged.container, staged.key) from None
+    return True
 
 
-def _stage(container: AzureContainer, path: str, files: dict[str, Path]) -> list[StagedBlob]:
-    """Send files so that nobody sees them yet."""
-    blobs = {name: StagedBlob(container, f"{path}/{name}") for name in files}
-
-    def stage(name: str) -> None:
-        with files[name].open("rb", buffering=0) as stream:
-            blobs[name].stage(stream)
-
-    large = [name for name, source in files.items() if source.stat().st_size > BLOCK]
-    side_by_side(stage, [name for name in files if name not in large])
-    for name in large:
-        stage(name)
-    return list(blobs.values())
+# --- folders ------------------------------------------------------------------------------------------------------
 
 
 class Publication:
-    """A folder that is being made or replaced; hidden between `begin` and `finish`."""
+    """A folder that is being made or replaced; hidden as long as its marker is there."""
 
     def __init__(self, container: AzureContainer, path: str) -> None:
-        self._container, self._path = container, path
-        self._marker = f"{path}/{UNFINISHED}"
+        self.container, self.path = container, path
+        self.marker = Marker(container, path)
 
-    def begin(self) -> None:
-        """Hide the folder; what a killed publisher left there goes."""
-        abandoned = self._container.properties(self._marker) is not None
-        self.hide()
-        if abandoned:
-            self._remove(self._blobs())
+    @contextmanager
+    def hidden(self, *, overwrite: bool) -> Iterator[None]:
+        """Let no reader see the folder; what a killed publisher left there is removed first.
 
-    def finish(self, sent: dict[str, Sent]) -> None:
-        """Remove what is not part of the folder, check what is, and show it."""
-        blobs = {self._container.key(blob.name): blob for blob in self._container.blobs(f"{self._path}/")}
-        self._remove(key for key in blobs if key not in sent and key != self._marker)
+        AlreadyExists if there is something that may not be replaced. After an error all that is there stays hidden,
+        for the next publisher to remove.
+        """
+
+        def check() -> None:
+            if not overwrite and find_literally(self.container, self.path).there:
+                raise taken(self.container, self.path)
+
+        fresh = self.marker.take(check)
+        try:
+            if not fresh:
+                self._remove(self._blobs())
+            elif not overwrite and any(self._blobs()):  # somebody was faster, between the look and the marker
+                self.marker.remove()
+                raise taken(self.container, self.path)
+            yield
+        except BaseException:
+            self.marker.leave()
+            raise
+
+    def show(self, sent: Mapping[str, Sent]) -> None:
+        """Check that the folder is what was sent, remove the rest, and let readers see it."""
+        blobs = self._blobs()
+        self._remove(key for key in blobs if key not in sent)
         for key, expected in sent.items():
-            blob = blobs.get(key)
-            if blob is None or Sent(blob.size, (blob.metadata or {}).get(DIGEST, "")) != expected:
+            if not _is_as_sent(blobs.get(key), expected):
                 raise IntegrityError(
-                    f"The folder {self._path!r} of the datastore {self._container.config.name!r} was written to by "
+                    f"The folder {self.path!r} of the datastore {self.container.config.name!r} was written to by "
                     f"others while it was published: {key!r} is not what was sent.",
                     hint="Publish it again.",
                     target=key,
                 )
-        if (file := self._container.properties(self._path)) is not None and not is_folder(file):
-            self._container.delete(self._path)
+        itself = self.container.properties(self.path)
         if not sent:
-            self._container.make_folder(self._path)
-        self._container.delete(self._marker)
-
-    def hide(self) -> None:
-        """Let no reader see what is in the folder."""
-        put_bytes(self._container, self._marker, b"", blake3().hexdigest())
+            self.container.make_folder(self.path)
+        elif itself is not None and not is_folder(itself):
+            self.container.delete(self.path)
+        self.marker.remove()
 
     def remove(self) -> None:
-        """Remove a folder that is hidden, and its marker last."""
+        """Remove the folder, which is hidden, and its marker last."""
         self._remove(self._blobs())
-        if (itself := self._container.properties(self._path)) is not None and is_folder(itself):
-            self._container.delete(self._path)
-        self._container.delete(self._marker)
+        itself = self.container.properties(self.path)
+        if itself is not None and is_folder(itself):
+            self.container.delete(self.path)
+        self.marker.remove()
 
-    def _blobs(self) -> list[str]:
-        """Everything in the folder but the marker; folders after what is in them."""
-        keys = [self._container.key(blob.name) for blob in self._container.blobs(f"{self._path}/")]
-        return sorted((key for key in keys if key != self._marker), reverse=True)
+    def _blobs(self) -> dict[str, BlobProperties]:
+        """Everything in the folder but the marker."""
+        blobs = {self.container.key(blob.name): blob for blob in self.container.blobs(f"{self.path}/")}
+        return {key: blob for key, blob in blobs.items() if key != self.marker.key}
 
     def _remove(self, keys: Iterable[str]) -> None:
-        side_by_side(self._container.delete, list(keys))
+        """Remove blobs, and those that stand for folders after what is in them."""
+        self.marker.check()
+        by_depth: dict[int, list[str]] = {}
+        for key in keys:
+            by_depth.setdefault(key.count("/"), []).append(key)
+        for depth in sorted(by_depth, reverse=True):
+            side_by_side(self.container.delete, by_depth[depth])
+
+
+def _is_as_sent(blob: BlobProperties | None, expected: Sent) -> bool:
+    if blob is None or blob.size != expected.size:
+        return False
+    return expected.digest in ("", (blob.metadata or {}).get(DIGEST))
+
+
+def publish_folder(
+    container: AzureContainer, root: Path, path: str, *, overwrite: bool, known: TreeManifest | None
+) -> None:
+    """Make or replace the folder at `path` by one of this machine."""
+    files = {f"{path}/{file.path}": Path(file.stat.path) for file in walk(root)}
+    for key in files:
+        container.check(key)
+    expected = {f"{path}/{entry.path}": Sent(entry.size, entry.digest) for entry in known.entries} if known else None
+    publication = Publication(container, path)
+    if overwrite and find_literally(container, path).there:
+        staged = _stage(container, files)
+        sent = {each.key: Sent(each.size, each.digest) for each in staged}
+        _check_sent(sent, expected, path)
+        with publication.hidden(overwrite=True):
+            side_by_side(StagedBlob.commit, staged)
+            publication.show(sent)
+        return
+    with publication.hidden(overwrite=overwrite):
+        sent = _send(publication, files)
+        _check_sent(sent, expected, path)
+        publication.show(sent)
+
+
+def _check_sent(sent: Mapping[str, Sent], expected: Mapping[str, Sent] | None, path: str) -> None:
+    """IntegrityError if the files are not those of the manifest, which was made before they were read."""
+    if expected is None or expected == sent:
+        return
+    key = next(key for key in sorted({*sent, *expected}) if sent.get(key) != expected.get(key))
+    name = key.removeprefix(f"{path}/")
+    raise IntegrityError(
+        f"The file {name!r} was changed, made or removed while its folder was published to {path!r}.",
+        hint="Let nothing write to a folder once it is complete.",
+        target=name,
+    )
+
+
+def _send(publication: Publication, files: Mapping[str, Path]) -> dict[str, Sent]:
+    """Put files at their places: small ones side by side, large ones one after the other, each in many blocks."""
+    sent: dict[str, Sent] = {}
+
+    def send(key: str) -> None:
+        publication.marker.check()
+        with files[key].open("rb", buffering=0) as stream:
+            sent[key] = write_stream(publication.container, key, stream, overwrite=True)
+
+    small, large = _by_size(files)
+    side_by_side(send, small)
+    for key in large:
+        send(key)
+    return sent
+
+
+def _stage(container: AzureContainer, files: Mapping[str, Path]) -> list[StagedBlob]:
+    """Send files so that nobody sees them yet."""
+
+    def stage(blob: StagedBlob) -> None:
+        with files[blob.key].open("rb", buffering=0) as stream:
+            blob.stage(stream, read_block(stream))
+
+    small, large = ([StagedBlob(container, key) for key in keys] for keys in _by_size(files))
+    side_by_side(stage, small)
+    for blob in large:
+        stage(blob)
+    return small + large
+
+
+def _by_size(files: Mapping[str, Path]) -> tuple[list[str], list[str]]:
+    """The files that are one request each, and those that are several."""
+    large = {key for key, source in files.items() if source.stat().st_size >= BLOCK}
+    return [key for key in files if key not in large], sorted(large)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
 from airloom.storage.azure_account import AzureAddress
 from airloom.storage.azure_datastore import AzureBlobDatastore
@@ -54,3 +56,17 @@ def open_blob(
 @pytest.fixture
 def blobs(open_blob: OpenDatastore) -> AzureBlobDatastore:
     return open_blob(prefix="data/of us")
+
+
+@pytest.fixture
+def sas(azurite: Azurite, container: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A signature for the container, which is in the connection `signed`."""
+    signature = generate_container_sas(
+        ACCOUNT,
+        container,
+        account_key=azurite.key,
+        permission=ContainerSasPermissions.from_string("rcwdl"),
+        expiry=datetime.now(UTC) + timedelta(hours=1),
+    )
+    monkeypatch.setenv("AIRFLOW_CONN_SIGNED", json.dumps({"extra": {"sas_token": f"?{signature}"}}))
+    return signature
