@@ -7,7 +7,7 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from types import TracebackType
@@ -31,7 +31,8 @@ class FaultyProxy:
         self.requests: list[tuple[str, str, int]] = []
         self._random = random.Random(seed)
         self._lock = Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": self}))
+        self._at: tuple[int, Callable[[], object]] | None = None
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": self}))
         self._server.daemon_threads = True
         self.port = self._server.server_port
 
@@ -45,15 +46,27 @@ class FaultyProxy:
         self._server.shutdown()
         self._server.server_close()
 
+    def after(self, count: int, action: Callable[[], object]) -> None:
+        """Do something when so many more requests have come, before the last of them is carried on."""
+        with self._lock:
+            self._at = (len(self.requests) + count, action)
+
     def fault(self, method: str, path: str, size: int) -> str | None:
         """Which fault the next request meets."""
         with self._lock:
             self.requests.append((method, path, size))
+            if self._at is not None and len(self.requests) == self._at[0]:
+                self._at[1]()
             if self._random.random() >= self.rate:
                 return None
             fault = self._random.choice(self.faults)
             self.met[fault] += 1
             return fault
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients that are killed, or hang up, are what this is about."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -138,11 +138,11 @@ class Transfers:
 
     def held(self, path: str) -> Tree:
         """What a reader with a good connection sees."""
-        files = {}
-        for info in self.direct.list(path):
-            with self.direct.open_read(info.path) as stream:
-                files[info.path.removeprefix(f"{path}/")] = stream.read()
-        return files
+        target = self.folder / "held"
+        shutil.rmtree(target, ignore_errors=True)
+        infos = self.direct.list(path)
+        self.direct.fetch([Download(info, target / info.path) for info in infos], lambda info: None)
+        return {info.path.removeprefix(f"{path}/"): (target / info.path).read_bytes() for info in infos}
 
 
 def test_no_transfer_is_silently_wrong(
