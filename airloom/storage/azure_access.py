@@ -96,6 +96,9 @@ def _objects(access: AzureAccess, name: str, retries: int) -> AzureStore:
         name,
         account_name=access.account,
         endpoint=access.endpoint,
+        use_emulator=False,  # what is given here is not looked for in the environment
+        use_fabric_endpoint=False,
+        skip_signature=False,
         client_options={
             "allow_http": access.endpoint.startswith("http:"),
             "connect_timeout": timedelta(seconds=10),

@@ -188,6 +188,14 @@ class BlobReader(io.RawIOBase):
         self._position += len(data)
         return len(data)
 
+    def readall(self) -> bytes:
+        """All that is left. (What this is derived from would ask for a few kilobytes at a time.)"""
+        parts = []
+        while (end := min(self._position + BLOCK, self._info.size)) > self._position:
+            parts.append(bytes(read_range(self._container, self._info, self._position, end)))
+            self._position = end
+        return b"".join(parts)
+
 
 # --- to blobs -----------------------------------------------------------------------------------------------------
 

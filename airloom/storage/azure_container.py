@@ -45,7 +45,7 @@ class AzureContainer:
         self.access = _access(config, secrets)
         self.stem = f"{config.prefix}/" if config.prefix else ""
         self.place = _place(config, self.access)
-        self._pauses = pauses
+        self.pauses = pauses
 
     @property
     def client(self) -> ContainerClient:
@@ -66,7 +66,7 @@ class AzureContainer:
 
         A condition that fails may have been met by a request whose answer was lost. That is for the caller to find out.
         """
-        for pause in self._pauses:
+        for pause in self.pauses:
             try:
                 with self._told(key):
                     return request()
