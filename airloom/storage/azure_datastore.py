@@ -17,7 +17,7 @@ from airloom.graph.canonical import digest_value
 from airloom.storage.azure_access import BLOCK
 from airloom.storage.azure_bytes import BlobReader, fetch_files
 from airloom.storage.azure_container import AzureContainer
-from airloom.storage.azure_listing import check_path, find, find_file, find_literally
+from airloom.storage.azure_listing import check_path, find, find_file, find_literally, find_unfinished
 from airloom.storage.azure_publication import Publication, publish_folder, taken, write_stream
 from airloom.storage.datastore_config import AzureBlobConfig
 from airloom.storage.datastores import Download, EachFile, FileInfo, FileInfos
@@ -132,6 +132,10 @@ class AzureBlobDatastore:
             publication = Publication(self.container, normal)
             with publication.hidden(overwrite=True):
                 publication.remove()
+
+    def unfinished(self, path: str = "") -> FileInfos:
+        """The folders below a path that publishers who were killed have left hidden, with size and time of change."""
+        return find_unfinished(self.container, check_path(path))
 
     def _is_folder(self, path: str) -> bool:
         return self.exists(path) and find_file(self.container, path) is None

@@ -90,6 +90,24 @@ def find_literally(container: AzureContainer, path: str) -> Listing:
     return Listing(path, files, not marked and (itself is not None or bool(files)))
 
 
+def find_unfinished(container: AzureContainer, path: str) -> FileInfos:
+    """The folders below a path with a marker that no publisher holds, each with the size and time of all in it."""
+    prefix = f"{path}/" if path else ""
+    markers = [
+        container.key(blob.name)
+        for blob in container.blobs(prefix)
+        if container.key(blob.name).rpartition("/")[2] == UNFINISHED and blob.lease.status != "locked"
+    ]
+    found = []
+    for marker in markers:
+        folder = marker.rpartition("/")[0]
+        blobs = list(container.blobs(f"{folder}/"))
+        if blobs:
+            modified = max(blob.last_modified for blob in blobs)
+            found.append(FileInfo(path=folder, size=sum(blob.size for blob in blobs), modified=modified))
+    return found
+
+
 def _visible(container: AzureContainer, prefix: str) -> FileInfos:
     return _shown(container, list(container.blobs(prefix)))
 

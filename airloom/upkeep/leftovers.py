@@ -52,7 +52,7 @@ def unfinished(handle: DatastoreHandle) -> Iterator[Unfinished]:
         return
     for found in handle.unfinished(OUTPUTS):
         parts = found.path.split("/")
-        if len(parts) > len(Attempt._fields):
+        if len(parts) > 1 + len(Attempt._fields):  # those of attempts lie in folders of their own
             yield Unfinished(found.path, Attempt(*parts[1:4]), found.size, found.modified)
 
 

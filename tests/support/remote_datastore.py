@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from airloom.errors import AlreadyExists, IntegrityError, NotFound
+from airloom.errors import AlreadyExists, IntegrityError, NotFound, StoreUnavailable
 from airloom.graph.canonical import digest_bytes, digest_value
 from airloom.storage.datastore_config import AzureBlobConfig
 from airloom.storage.datastores import DatastoreHandle, Download, EachFile, FileInfo, FileInfos
@@ -29,6 +29,7 @@ from airloom.storage.watched import Survey
 from airloom.storage.workspace import WorkspaceStore
 
 _PIECE = 1 << 16
+_UNFINISHED = ".airloom-unfinished"
 
 
 class RemoteFolder:
@@ -42,6 +43,7 @@ class RemoteFolder:
         self.root = root
         self.during: Callable[[str], None] = lambda path: None
         self.threads = 4
+        self._rotten: dict[str, str] = {}
         self._known = root.with_name(f"{root.name}.digests")
         self._log = root.with_name(f"{root.name}.log")
         root.mkdir(parents=True, exist_ok=True)
@@ -57,6 +59,12 @@ class RemoteFolder:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def rot(self, path: str) -> None:
+        """Alter a file so that no listing shows it."""
+        etag = self._etag(path)
+        (self.root / path).write_bytes((self.root / path).read_bytes()[::-1])
+        self._rotten[path] = etag
 
     # --- what a datastore offers ------------------------------------------------------------------------------
 
@@ -87,7 +95,9 @@ class RemoteFolder:
         return Survey({info.path: str(info.etag) for info in self.list(path)})
 
     def exists(self, path: str) -> bool:
-        return (self.root / validate_relative(path)).exists()
+        normal = validate_relative(path)
+        found = self._names(normal)
+        return bool(found) or ((self.root / normal).is_dir() and not any((self.root / normal).iterdir()))
 
     def local_path(self, path: str = "") -> Path | None:
         validate_relative(path)
@@ -140,13 +150,36 @@ class RemoteFolder:
         remove_tree(staged)
 
     def delete(self, path: str) -> None:
-        remove_tree(self.root / validate_relative(path))
+        folder = self.root / validate_relative(path)
+        remove_tree(folder)
+        while (folder := folder.parent) != self.root and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()  # such services have no empty folders
+
+    def unfinished(self, path: str = "") -> FileInfos:
+        found = []
+        for marker in sorted((self.root / path).rglob(_UNFINISHED)):
+            files = [file.stat() for file in marker.parent.rglob("*") if file.is_file()]
+            found.append(
+                FileInfo(
+                    path=marker.parent.relative_to(self.root).as_posix(),
+                    size=sum(status.st_size for status in files),
+                    modified=datetime.fromtimestamp(max(status.st_mtime for status in files), UTC),
+                )
+            )
+        return found
 
     # --- inside -----------------------------------------------------------------------------------------------
 
     def _names(self, path: str) -> list[str]:
+        if not self.root.is_dir():
+            raise StoreUnavailable(f"The datastore {self.config.name!r} does not answer.", target=self.config.name)
         names = sorted(file.relative_to(self.root).as_posix() for file in self.root.rglob("*") if file.is_file())
-        names = [name for name in names if not any(map(is_private, name.split("/")))]
+        hidden = tuple(name.removesuffix(_UNFINISHED) for name in names if name.endswith(f"/{_UNFINISHED}"))
+        names = [
+            name
+            for name in names
+            if not any(map(is_private, name.split("/"))) and not (hidden and name.startswith(hidden))
+        ]
         found = [name for name in names if path in ("", name) or name.startswith(f"{path}/")]
         if found or not is_glob(path):
             return found
@@ -167,8 +200,8 @@ class RemoteFolder:
         return FileInfo(path=path, size=status.st_size, modified=modified, digest=digest, etag=etag)
 
     def _etag(self, path: str) -> str:
-        status = (self.root / path).stat()
-        return f"{status.st_ino:x}.{status.st_mtime_ns:x}.{status.st_ctime_ns:x}"
+        """As on S3, the version of a file follows from its content."""
+        return self._rotten.get(path) or digest_bytes((self.root / path).read_bytes())[:16]
 
     def _note_of(self, path: str) -> Path:
         return self._known / digest_bytes(path.encode())
@@ -204,8 +237,16 @@ class FarWorkspace(WorkspaceStore):
         self.put_datastore(self.far[name].config)
         return self.far[name]
 
+    def with_cache(self, cache: StatCache) -> WorkspaceStore:
+        other = FarWorkspace(self.store, self.workspace, cache)
+        other.far = self.far
+        return other
+
     def datastore(self, name: str) -> DatastoreHandle:
-        return self.far[name] if name in self.far else super().datastore(name)
+        if name not in self.far:
+            return super().datastore(name)
+        self._datastore_config(self.datastore_key(name))
+        return self.far[name]
 
 
 def text_of(datastore: DatastoreHandle, path: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.upkeep.deployment import Deployment
+from tests.unit.upkeep.deployment import Deployment, FarDeployment
 
 MEMORY = "/dev/shm"
 
@@ -21,5 +21,25 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def deployment(folder: Path) -> Deployment:
+def near(folder: Path) -> Deployment:
+    """A deployment whose datastore is a folder of this machine."""
     return Deployment(folder / "deployment")
+
+
+@pytest.fixture
+def far(folder: Path) -> FarDeployment:
+    """A deployment whose datastore is remote."""
+    return FarDeployment(folder / "deployment")
+
+
+@pytest.fixture
+def deployment(near: Deployment) -> Deployment:
+    """The usual one. Modules of which each test holds for both have a fixture of this name of their own."""
+    return near
+
+
+@pytest.fixture(params=["near", "far"])
+def each_deployment(request: pytest.FixtureRequest) -> Deployment:
+    """One of each kind."""
+    made: Deployment = request.getfixturevalue(request.param)
+    return made

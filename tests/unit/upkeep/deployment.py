@@ -6,6 +6,7 @@ it serves threads and processes alike.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -36,6 +37,7 @@ from airloom.upkeep import collect as collect_garbage
 from airloom.upkeep.progress import Work
 from tests.support.builders import a_graph, a_step
 from tests.support.in_process import DATASTORE, InProcessRun, Workbench
+from tests.support.remote_datastore import FarWorkspace
 
 
 @dataclass(frozen=True)
@@ -132,13 +134,19 @@ class Deployment(Workbench):
         self.root = root
         self.store = LocalStore(root / "store")
         # A cache of its own: one that is shared would be written to when this folder is long gone.
-        self.storage = WorkspaceStore(self.store, "default", StatCache(root / "digests.sqlite"))
         self.data = root / "data"
-        self.storage.put_datastore(LocalConfig(name=DATASTORE, root=str(self.data)))
+        self.storage = self.open_storage(StatCache(root / "digests.sqlite"))
+        self.config = self.storage.datastore(DATASTORE).config
         self.workspace = ReuseWorkspace(self.storage)
         self.definitions = DefinitionStore(self.store)
         self.table = RunTable(root / "runs")
         self.pause: Callable[[], None] = lambda: None
+
+    def open_storage(self, cache: StatCache) -> WorkspaceStore:
+        """The workspace, with its datastore in the folder `data`."""
+        storage = WorkspaceStore(self.store, "default", cache)
+        storage.put_datastore(LocalConfig(name=DATASTORE, root=str(self.data)))
+        return storage
 
     def store_source(self, files: dict[str, str]) -> str:
         """Upload a source folder as the SDK does; returns its digest."""
@@ -240,6 +248,18 @@ class Deployment(Workbench):
             for path in folder.rglob("*")
             if path.is_file() and ".airloom-locks" not in path.parts
         }
+
+
+class FarDeployment(Deployment):
+    """The same, but its datastore is a remote one as far as anybody but the tests can tell."""
+
+    def open_storage(self, cache: StatCache) -> WorkspaceStore:
+        storage = FarWorkspace(self.store, "default", cache)
+        self.far = storage.add(self.data, DATASTORE)
+        return storage
+
+    def write(self, path: str, text: str) -> None:
+        self.far.write(path, io.BytesIO(text.encode()))
 
 
 class DeployedRun(InProcessRun):

@@ -22,6 +22,12 @@ EDITED = Pipe("chain", "two", CHAIN.steps)
 DAY = timedelta(days=1)
 
 
+@pytest.fixture
+def deployment(each_deployment: Deployment) -> Deployment:
+    """The rules are the same wherever the data lie."""
+    return each_deployment
+
+
 def test_nothing_is_taken_that_was_used_within_the_limit(deployment: Deployment) -> None:
     deployment.run_pipe(CHAIN)
     deployment.age(80 * DAY)
@@ -201,15 +207,15 @@ def test_an_output_that_a_kept_pipeline_names_as_its_data_stays(deployment: Depl
     assert (deployment.data / path).exists()
 
 
-def test_an_output_needed_through_one_datastore_is_not_taken_through_another(deployment: Deployment) -> None:
-    deployment.storage.put_datastore(LocalConfig(name="same", root=str(deployment.data)))
-    link = deployment.root / "link"
-    link.symlink_to(deployment.data)
-    deployment.storage.put_datastore(LocalConfig(name="linked", root=str(link)))
-    deployment.run_pipe(CHAIN)
-    assert deployment.gc(dry_run=True).kept["outputs"].count == 3
-    deployment.age(100 * DAY)
-    assert deployment.gc().freed["outputs"].count == 3
+def test_an_output_needed_through_one_datastore_is_not_taken_through_another(near: Deployment) -> None:
+    near.storage.put_datastore(LocalConfig(name="same", root=str(near.data)))
+    link = near.root / "link"
+    link.symlink_to(near.data)
+    near.storage.put_datastore(LocalConfig(name="linked", root=str(link)))
+    near.run_pipe(CHAIN)
+    assert near.gc(dry_run=True).kept["outputs"].count == 3
+    near.age(100 * DAY)
+    assert near.gc().freed["outputs"].count == 3
 
 
 @pytest.mark.parametrize("harm", ["unreadable", "not mounted"])
@@ -347,28 +353,28 @@ def _leftovers(deployment: Deployment, run_id: str) -> list[Path]:
     return places
 
 
-def test_leftovers_of_killed_processes_go_when_they_are_old(deployment: Deployment) -> None:
-    run = deployment.run_pipe(CHAIN)
-    places = _leftovers(deployment, run.info.run_id)
+def test_leftovers_of_killed_processes_go_when_they_are_old(near: Deployment) -> None:
+    run = near.run_pipe(CHAIN)
+    places = _leftovers(near, run.info.run_id)
     for place in places:
         os.utime(place, (0, 0))  # a program may set this back, so it must not count
-    assert "leftovers" not in deployment.gc().freed
-    report = deployment.gc(now=datetime.now(UTC) + timedelta(hours=3))
+    assert "leftovers" not in near.gc().freed
+    report = near.gc(now=datetime.now(UTC) + timedelta(hours=3))
     assert report.freed["leftovers"].count == len(places)
     assert report.freed["leftovers"].bytes >= 5 * len(places)
     assert not any(place.exists() for place in places)
 
 
-def test_the_staging_folder_of_a_live_run_and_of_strangers_stays(deployment: Deployment) -> None:
-    stranger = deployment.data / "azureml" / ".airloom-staging-0123456789abcdef-0123456789abcdef"
+def test_the_staging_folder_of_a_live_run_and_of_strangers_stays(near: Deployment) -> None:
+    stranger = near.data / "azureml" / ".airloom-staging-0123456789abcdef-0123456789abcdef"
     stranger.mkdir(parents=True)
-    with deployment.live_run(CHAIN) as run:
+    with near.live_run(CHAIN) as run:
         run.finish()
-        staged = deployment.data / "azureml" / f"{staging_stem(run.info.run_id, 'a')}-0123456789abcdef"
+        staged = near.data / "azureml" / f"{staging_stem(run.info.run_id, 'a')}-0123456789abcdef"
         staged.mkdir()
-        deployment.gc(now=datetime.now(UTC) + timedelta(hours=3))
+        near.gc(now=datetime.now(UTC) + timedelta(hours=3))
         assert staged.exists()
-    deployment.gc(now=datetime.now(UTC) + timedelta(hours=3))
+    near.gc(now=datetime.now(UTC) + timedelta(hours=3))
     assert not staged.exists() and stranger.exists()
 
 
