@@ -48,6 +48,4 @@ def _create(config: DatastoreConfig, secrets: Secrets) -> None:
     from airloom.storage.azure_container import AzureContainer
 
     container = AzureContainer(config, secrets)
-    with container.told():
-        if not container.client.exists():
-            container.client.create_container()
+    container.ask("", lambda: container.client.exists() or container.client.create_container())
