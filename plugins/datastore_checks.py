@@ -48,5 +48,4 @@ def _create(config: DatastoreConfig, secrets: Secrets) -> None:
     from airloom.storage.azure_container import AzureContainer
 
     container = AzureContainer(config, secrets)
-    if not container.ask("", container.client.exists):
-        container.ask("", container.client.create_container)
+    container.ask("", lambda: container.client.exists() or container.client.create_container())

@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 import airloom
-from airloom.cli import doctor, drafts, endpoints, pipelines, publish, runs, schedules, server, submit, upkeep
+from airloom.cli import (
+    datastores,
+    doctor,
+    drafts,
+    endpoints,
+    pipelines,
+    publish,
+    runs,
+    schedules,
+    server,
+    submit,
+    upkeep,
+)
 
 DEBUG_VARIABLE = "AIRLOOM_DEBUG"
 
@@ -43,6 +55,7 @@ def options(
 SERVER = "Server"
 PIPELINES = "Pipelines"
 PUBLISHED = "Published pipelines"
+DATA = "Data"
 UPKEEP = "Upkeep"
 
 app.command(rich_help_panel=SERVER)(server.up)
@@ -60,6 +73,7 @@ app.add_typer(pipelines.app, name="pipelines", rich_help_panel=PUBLISHED)
 app.add_typer(endpoints.app, name="endpoints", rich_help_panel=PUBLISHED)
 app.add_typer(schedules.app, name="schedules", rich_help_panel=PUBLISHED)
 app.add_typer(drafts.app, name="drafts", rich_help_panel=PUBLISHED)
+app.add_typer(datastores.app, name="datastores", rich_help_panel=DATA)
 app.command(rich_help_panel=UPKEEP)(upkeep.gc)
 app.command(rich_help_panel=UPKEEP)(upkeep.verify)
 

@@ -99,6 +99,17 @@ def _disk(home: Home) -> Iterator[Check]:
 
 
 def _store(home: Home) -> Iterator[Check]:
+    from airloom.embedded import store
+    from airloom.errors import AirloomError
+
+    try:
+        store.choose(home, None)
+    except AirloomError as error:
+        yield Check("store", "problem", error.message, error.hint)
+        return
+    if (address := store.address(home)) != home.store.as_uri():
+        yield Check("store", "ok", f"{address} answers")
+        return
     place = _nearest_existing(home.store)
     try:
         with tempfile.NamedTemporaryFile(dir=place):

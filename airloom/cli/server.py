@@ -50,6 +50,17 @@ def up(
             "back to the file. The home keeps it for the next start. As a variable, others cannot see the password.",
         ),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="URL",
+            envvar="AIRLOOM_STORE",
+            show_default="the last one used, or a folder in the home",
+            help="Where definitions, logs, records and data are: azure://ACCOUNT/CONTAINER, with the credentials in "
+            "AZURE_STORAGE_...; `folder` goes back to the home's own. The home keeps it for the next start.",
+        ),
+    ] = None,
     schedulers: Annotated[
         int,
         typer.Option(
@@ -67,7 +78,7 @@ def up(
     from airloom.embedded.home import Home
     from airloom.embedded.server import prepare
 
-    prepared = prepare(Home.find(home), port, database, schedulers)
+    prepared = prepare(Home.find(home), port, database, schedulers, store)
     if prepared.leftovers:
         typer.echo(f"Ended {len(prepared.leftovers)} processes that an earlier server left behind.", err=True)
     if detach:

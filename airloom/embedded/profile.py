@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from airloom.embedded import database
+from airloom.embedded import database, store
 from airloom.embedded.home import USERNAME, Home, load_secrets, write_text
 from airloom.embedded.processes import COMPONENT_VARIABLE, MARKER
 
@@ -63,7 +63,7 @@ def _access(home: Home, port: int) -> Settings:
             "dag_processor_child_process_log_directory": str(home.logs / "dag_processor"),
             "colored_console_log": False,
         },
-        "airloom": {"store": home.store.as_uri()},
+        "airloom": {"store": store.address(home)},
     }
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from airloom.embedded import database, processes
+from airloom.embedded import database, processes, store
 from airloom.embedded.components import last_lines
 from airloom.embedded.health import API_SERVER
 from airloom.embedded.home import Home, read_json
@@ -43,7 +43,13 @@ class Prepared:
     schedulers: int = 1
 
 
-def prepare(home: Home, asked_port: int | None, asked_database: str | None = None, schedulers: int = 1) -> Prepared:
+def prepare(
+    home: Home,
+    asked_port: int | None,
+    asked_database: str | None = None,
+    schedulers: int = 1,
+    asked_store: str | None = None,
+) -> Prepared:
     """Check all that can be checked before anything starts, and end what a killed server has left in the home."""
     if not database.airflow_version():
         raise AirloomError(
@@ -58,6 +64,7 @@ def prepare(home: Home, asked_port: int | None, asked_database: str | None = Non
         ended = processes.end_server(home, API_SERVER, GRACE_SECONDS)
         port = choose_port(asked_port, _last_port(home))
         database.choose(home, asked_database)
+        store.choose(home, asked_store)
         _check_schedulers(home, schedulers)
         # From here on, a state that can be read is this server's own.
         home.state.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ OF_AN_ARGUMENT = "The argument "
 
 # The beginning of what an error says is not available, and what the page calls it.
 NAMED_ON_THE_PAGE = {
-    "A datastore on": "datastores on Azure Blob Storage",
+    "A datastore on": "datastores on the Databricks file system",
     "A list of registered datasets": "registered datasets",
     "A list of registered environments": "registered and curated environments",
     "A tabular dataset cut by": "tabular datasets cut by `take()` or `skip()`",

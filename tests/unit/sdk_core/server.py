@@ -116,6 +116,7 @@ class State:
         known[name] = {
             **shown,
             **place.model_dump(exclude={"connection"}),
+            "place": place.place,
             "credential_type": credential_type(shown["type"], credentials),
             "connection": credentials.connection or (f"{workspace}.{name}" if body.get("credentials") else None),
         }
