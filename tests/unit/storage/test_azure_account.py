@@ -120,7 +120,8 @@ def refused() -> StoreUnavailable:
     return caught.value
 
 
-def test_without_any_credentials() -> None:
+def test_without_any_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "azure.identity", None)
     assert words(refused()) == (
         "There are no credentials for the storage account 'acc'.",
         "Set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING; or, to use the identity of the machine, pip install azure-identity.",

@@ -1,0 +1,240 @@
+"""Bytes between blobs of a datastore and this machine: small ones in one request each, large ones in blocks.
+
+Memory is bounded by what is under way: each thread holds one block at most, and there are so many threads.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from azure.storage.blob import BlobBlock
+from blake3 import blake3
+
+from airloom.errors import IntegrityError, NotFound
+from airloom.storage.azure_access import BLOCK
+from airloom.storage.azure_container import AzureContainer
+from airloom.storage.azure_errors import ConditionFailed
+from airloom.storage.azure_listing import DIGEST
+from airloom.storage.azure_transfer import holds_write, write_tokens
+from airloom.storage.datastores import Download, EachFile, FileInfo
+from airloom.storage.durable import temporary_name
+
+SMALL_TRANSFERS = 16
+LARGE_TRANSFERS = 8
+
+_Item = TypeVar("_Item")
+
+
+def side_by_side(action: Callable[[_Item], object], items: Sequence[_Item]) -> None:
+    """Do it with many items at a time. After the first error nothing new is begun, and it is raised."""
+    with ThreadPoolExecutor(max(1, min(SMALL_TRANSFERS, len(items)))) as pool:
+        under_way = [pool.submit(action, item) for item in items]
+        try:
+            done, _ = wait(under_way, return_when=FIRST_EXCEPTION)
+            for each in done:
+                each.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+# --- from blobs ---------------------------------------------------------------------------------------------------
+
+
+def fetch_files(container: AzureContainer, files: Sequence[Download], each: EachFile) -> None:
+    """Copy files to this machine; each is whole at its place, with the content that was listed, or not there.
+
+    They are not forced to the disk: what a loss of power leaves of them must be checked.
+    """
+    for folder in {file.target.parent for file in files}:
+        folder.mkdir(parents=True, exist_ok=True)
+    small = [file for file in files if file.info.size <= BLOCK]
+    side_by_side(lambda file: _fetch_small(container, file, each), small)
+    for file in files:
+        if file.info.size > BLOCK:
+            _fetch_large(container, file, each)
+
+
+def _fetch_small(container: AzureContainer, file: Download, each: EachFile) -> None:
+    data = read_range(container, file.info, 0, file.info.size)
+    _check(container, file.info, len(data), blake3(data).hexdigest())
+    with _arriving(file.target) as target:
+        target.write(data)
+    each(file.info)
+
+
+def _fetch_large(container: AzureContainer, file: Download, each: EachFile) -> None:
+    hasher = blake3()
+    under_way: deque[Future[Any]] = deque()
+    starts = iter(range(0, file.info.size, BLOCK))
+    with ThreadPoolExecutor(LARGE_TRANSFERS) as pool, _arriving(file.target) as target:
+
+        def begin() -> None:
+            if (start := next(starts, None)) is not None:
+                end = min(start + BLOCK, file.info.size)
+                under_way.append(pool.submit(read_range, container, file.info, start, end))
+
+        for _ in range(LARGE_TRANSFERS):
+            begin()
+        while under_way:
+            data = under_way.popleft().result()
+            begin()
+            hasher.update(data)
+            target.write(data)
+        _check(container, file.info, target.tell(), hasher.hexdigest())
+    each(file.info)
+
+
+class _arriving:
+    """A file under a temporary name beside its own, which it gets when all went well."""
+
+    def __init__(self, target: Path) -> None:
+        self._target, self._temporary = target, target.with_name(temporary_name())
+
+    def __enter__(self) -> BinaryIO:
+        self._file = self._temporary.open("xb", buffering=0)
+        return self._file
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._file.close()
+        if kind is None:
+            self._temporary.replace(self._target)
+        else:
+            self._temporary.unlink(missing_ok=True)
+
+
+def read_range(container: AzureContainer, info: FileInfo, start: int, end: int) -> Any:
+    """Some bytes of a file as it was listed. IntegrityError if it is another by now."""
+    import obstore
+
+    if start == end:
+        return b""
+    try:
+        with container.told(info.path):
+            result = obstore.get(
+                container.objects,
+                container.stem + info.path,
+                options={"range": (start, end), "if_match": f'"{info.etag}"'},
+            )
+            return result.bytes()
+    except (ConditionFailed, NotFound):
+        raise changed(container, info) from None
+
+
+def changed(container: AzureContainer, info: FileInfo) -> IntegrityError:
+    """The error for a file that was replaced or removed after it was listed."""
+    return IntegrityError(
+        f"The file {info.path!r} of the datastore {container.config.name!r} was changed or removed while it was read.",
+        hint="Read it again.",
+        target=info.path,
+    )
+
+
+def _check(container: AzureContainer, info: FileInfo, size: int, digest: str) -> None:
+    if size != info.size or info.digest not in (None, digest):
+        raise IntegrityError(
+            f"Of the file {info.path!r} of the datastore {container.config.name!r} arrived {size} bytes with the "
+            f"digest {digest}, and not {info.size} with {info.digest or 'any'}.",
+            hint="Try again; if it stays so, the file was damaged where it lies: write it anew.",
+            target=info.path,
+        )
+
+
+class BlobReader(io.RawIOBase):
+    """The bytes of one version of a file, a block at a time as they are read."""
+
+    def __init__(self, container: AzureContainer, info: FileInfo) -> None:
+        super().__init__()
+        self._container, self._info = container, info
+        self._position = 0
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go on from elsewhere."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._info.size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def tell(self) -> int:
+        """Where the next byte comes from."""
+        return self._position
+
+    def readinto(self, target: Any) -> int:
+        """Fill `target` with one request; 0 at the end."""
+        end = min(self._position + len(target), self._info.size)
+        if self._position >= end:
+            return 0
+        data = read_range(self._container, self._info, self._position, end)
+        target[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+# --- to blobs -----------------------------------------------------------------------------------------------------
+
+
+def put_bytes(container: AzureContainer, key: str, data: bytes, digest: str) -> None:
+    """Make or replace a file, in one request."""
+    import obstore
+
+    with container.told(key):
+        obstore.put(container.objects, container.stem + key, data, attributes={DIGEST: digest}, use_multipart=False)
+
+
+class StagedBlob:
+    """A file whose bytes are at the service, but which nobody sees until `commit`."""
+
+    def __init__(self, container: AzureContainer, key: str) -> None:
+        self._container, self.key = container, key
+        self._blocks: list[BlobBlock] = []
+        self._tokens = write_tokens()
+        self.size = 0
+        self.digest = ""
+
+    def stage(self, source: BinaryIO, first: bytes = b"") -> None:
+        """Send what is left in a stream, after the bytes that were read from it already."""
+        hasher = blake3()
+        prefix = secrets.token_hex(8)
+        under_way: deque[Future[Any]] = deque()
+        block = first or source.read(BLOCK)
+        with ThreadPoolExecutor(LARGE_TRANSFERS) as pool:
+            while block:
+                self._blocks.append(BlobBlock(f"{prefix}-{len(self._blocks):05d}"))
+                under_way.append(pool.submit(self._send, self._blocks[-1].id, block))
+                hasher.update(block)
+                self.size += len(block)
+                if len(under_way) == LARGE_TRANSFERS:
+                    under_way.popleft().result()
+                block = source.read(BLOCK)
+            while under_way:
+                under_way.popleft().result()
+        self.digest = hasher.hexdigest()
+
+    def _send(self, block_id: str, data: bytes) -> None:
+        with self._container.told(self.key):
+            self._container.blob(self.key).stage_block(block_id, data, length=len(data))
+
+    def commit(self, **condition: Any) -> None:
+        """Make the file visible, in one request."""
+        with self._container.told(self.key):
+            self._container.blob(self.key).commit_block_list(
+                self._blocks, metadata={DIGEST: self.digest, **self._tokens}, **condition
+            )
+
+    def is_committed(self) -> bool:
+        """True if the file there is this one: the answer to a request that succeeded may have been lost."""
+        found = self._container.properties(self.key)
+        return found is not None and holds_write(found.metadata, self._tokens)
