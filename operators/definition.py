@@ -16,6 +16,7 @@ from airloom.errors import AirloomError, InvalidGraph
 from airloom.graph.model import Definition, ParameterDef, ParameterType, PipelineGraph, PythonScriptSettings, Step
 from airloom.graph.validate import raise_problems, validate_graph
 from airloom.operators.run_context import run_info
+from airloom.operators.secrets import TaskSecrets
 from airloom.reuse.hashing import parameters_used
 from airloom.storage.object_store import open_store
 from airloom.storage.snapshot import collect, store_snapshot
@@ -69,7 +70,7 @@ def with_snapshots(definition: Definition, folders: Mapping[str, str | Path]) ->
 
     Raises an AirloomError if it cannot run in its workspace.
     """
-    workspace = WorkspaceStore(open_store(definition.store), definition.workspace)
+    workspace = WorkspaceStore(open_store(definition.store), definition.workspace, secrets=TaskSecrets())
     snapshots = _Snapshots(workspace)
     steps = tuple(
         step.model_copy(update={"settings": snapshots.settings(step, folders[step.id])}) if step.id in folders else step
@@ -103,7 +104,7 @@ def definition_of(dag: DAG) -> Definition:
     """
     tasks = _steps(dag)
     store = store_address()
-    workspace = WorkspaceStore(open_store(store), WORKSPACE)
+    workspace = WorkspaceStore(open_store(store), WORKSPACE, secrets=TaskSecrets())
     snapshots = _Snapshots(workspace)
     steps = tuple(_step(task, snapshots) for task in tasks)
     used = dict.fromkeys(name for step in steps for name in parameters_used(step) if name in dag.params)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from airloom.execution.hand_over import Order, PlannedRun, check_of_failure, check_of_runs, hand_over
+from airloom.operators.secrets import TaskSecrets
 from airloom.storage.handed_over import HandOverStore
 from airloom.storage.object_store import ObjectStore
 from airloom.storage.schedules import ScheduleDocument
@@ -25,7 +26,7 @@ def hand_over_changes(
     as word, too, and raised: the task is tried again, and after that the trigger signals again.
     """
     store = HandOverStore(objects, document.id)
-    storage = WorkspaceStore(objects, document.workspace)
+    storage = WorkspaceStore(objects, document.workspace, secrets=TaskSecrets())
 
     def look(place: WatchedPlace) -> Survey:
         return storage.datastore(place.datastore).survey(place.folder)

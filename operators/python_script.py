@@ -27,6 +27,7 @@ from airloom.graph.model import (
 )
 from airloom.graph.suggest import did_you_mean
 from airloom.operators.retrying import task_settings
+from airloom.operators.secrets import TaskSecrets
 from airloom.operators.step import STEP_DEFAULTS, StepOperator
 from airloom.runner import StepRunner
 
@@ -119,8 +120,9 @@ class PythonScriptOperator(StepOperator):
         self, step: Step, definition: Definition, run: RunInfo, attempt: str, results: Mapping[str, StepResult]
     ) -> Mapping[str, OutputRef]:
         """Run the script here, its output line by line in the task's log."""
-        spec = make_spec(step, definition, run, attempt, results)
-        self._runner = StepRunner(spec, on_line=lambda stream, line: self.log.info("%s", line))
+        secrets = TaskSecrets()
+        spec = make_spec(step, definition, run, attempt, results, secrets)
+        self._runner = StepRunner(spec, on_line=lambda stream, line: self.log.info("%s", line), secrets=secrets)
         outcome = self._runner.run()
         self.log.info("The script ended well after %.1f s.", outcome.seconds)
         return outcome.outputs

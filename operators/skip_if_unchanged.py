@@ -8,6 +8,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from airloom.operators.definition import definition_and_run, steps_after_other_tasks
+from airloom.operators.secrets import TaskSecrets
 from airloom.operators.waiting import LOST_WORKER_RETRIES, RETRY_DELAY, wait_for
 from airloom.operators.xcoms import push_plan
 from airloom.reuse.plan import Plan, make_plan
@@ -47,7 +48,7 @@ class SkipIfUnchangedSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Make the plan; not done while the run has to wait for another one."""
         definition, run = definition_and_run(self, context)
-        workspace = ReuseWorkspace.open(definition.store, definition.workspace)
+        workspace = ReuseWorkspace.open(definition.store, definition.workspace, TaskSecrets())
         plan = make_plan(definition.graph, workspace, run_id=run.run_id, parameters=run.parameters, reuse=run.reuse)
         plan = plan.without(steps_after_other_tasks(self))
         return PokeReturnValue(not plan.must_wait, plan)

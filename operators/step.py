@@ -17,6 +17,7 @@ from airloom.operators.definition import definition_and_run
 from airloom.operators.links import StepLink
 from airloom.operators.retrying import try_again
 from airloom.operators.run_context import new_attempt
+from airloom.operators.secrets import TaskSecrets
 from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
 from airloom.operators.waiting import LOST_WORKER_RETRIES, RETRY_DELAY, wait_for
 from airloom.operators.xcoms import pull_plan, pull_results, push_failure, push_result
@@ -92,7 +93,7 @@ class StepOperator(BaseOperator):
     def execute(self, context: Context) -> None:
         """Reuse or compute the step, and publish its result as XCom."""
         definition, run = definition_and_run(self, context)
-        workspace = ReuseWorkspace.open(definition.store, definition.workspace)
+        workspace = ReuseWorkspace.open(definition.store, definition.workspace, TaskSecrets())
         stop = RunStop(workspace.storage, run, enabled=not _goes_on(definition, run))
         self._skip_if_stopped(stop, context["ti"])
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from airloom.errors import AirloomError
 from airloom.operators.definition import store_address
+from airloom.plugins.airflow_gateway import AirflowSecrets
 from airloom.plugins.settings import Settings
 from airloom.storage.handed_over import HandOverStore
 from airloom.storage.object_store import open_store
@@ -27,7 +28,7 @@ def begin_to_watch(settings: Settings, workspace: str, schedule_id: str, trigger
     """Remember what the folder holds now: only what changes from now on fires. Harmless if nothing comes of it."""
     objects = open_store(settings.store)
     place = DataTrigger.model_validate(trigger).place
-    seen = WorkspaceStore(objects, workspace).datastore(place.datastore).survey(place.folder)
+    seen = WorkspaceStore(objects, workspace, secrets=AirflowSecrets()).datastore(place.datastore).survey(place.folder)
     HandOverStore(objects, schedule_id).begin(place, seen)
 
 

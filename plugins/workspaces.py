@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from airloom.errors import AlreadyExists, InvalidName, NotFound
 from airloom.plugins import computes, datastores
-from airloom.plugins.airflow_gateway import DAG_RUNS, Session, delete_pool, open_session, retire_dag
+from airloom.plugins.airflow_gateway import DAG_RUNS, AirflowSecrets, Session, delete_pool, open_session, retire_dag
 from airloom.plugins.creation import create_once
 from airloom.plugins.db.models import RunRow, WorkspaceRow
 from airloom.plugins.db.published import ScheduleRow
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,32}")
 
 def open_storage(settings: Settings, workspace: str) -> WorkspaceStore:
     """The part of the deployment's store that belongs to a workspace."""
-    return WorkspaceStore(open_store(settings.store), workspace)
+    return WorkspaceStore(open_store(settings.store), workspace, secrets=AirflowSecrets())
 
 
 def list_all(session: Session, settings: Settings) -> Sequence[WorkspaceRow]:

@@ -23,13 +23,19 @@ from airloom.graph.model import (
 from airloom.graph.results import OutputRef, StepResult
 from airloom.reuse.workspace import ReuseWorkspace, bound_data
 from airloom.runner.spec import ResolvedArgument, StagedInput, StagedOutput, StepSpec, TabularOptions
+from airloom.storage.secrets import Secrets
 
 
 def make_spec(
-    step: Step, definition: Definition, run: RunInfo, attempt: str, results: Mapping[str, StepResult]
+    step: Step,
+    definition: Definition,
+    run: RunInfo,
+    attempt: str,
+    results: Mapping[str, StepResult],
+    secrets: Secrets | None = None,
 ) -> StepSpec:
     """What the runner must know to run one attempt of a step, all of whose upstream results are known."""
-    workspace = ReuseWorkspace.open(definition.store, definition.workspace)
+    workspace = ReuseWorkspace.open(definition.store, definition.workspace, secrets)
     return StepSpec(
         store=definition.store,
         workspace=definition.workspace,

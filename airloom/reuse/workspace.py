@@ -27,6 +27,7 @@ from airloom.reuse.leases import LeaseStore
 from airloom.reuse.records import RecordStore
 from airloom.storage.datastores import DatastoreHandle
 from airloom.storage.object_store import open_store
+from airloom.storage.secrets import Secrets
 from airloom.storage.snapshot import digest_of_paths
 from airloom.storage.tree import TreeManifest
 from airloom.storage.workspace import WorkspaceStore
@@ -41,9 +42,9 @@ class ReuseWorkspace:
         self.storage = workspace
 
     @classmethod
-    def open(cls, store: str, workspace: str) -> ReuseWorkspace:
+    def open(cls, store: str, workspace: str, secrets: Secrets | None = None) -> ReuseWorkspace:
         """The workspace of this name in the deployment's store at an address."""
-        return cls(WorkspaceStore(open_store(store), workspace))
+        return cls(WorkspaceStore(open_store(store), workspace, secrets=secrets))
 
     @cached_property
     def records(self) -> RecordStore:
@@ -62,7 +63,7 @@ class ReuseWorkspace:
         Each question still gets an answer that was true after this began. For one thread.
         """
         with self.storage.cache.kept_open() as cache:
-            yield _AtOneMoment(WorkspaceStore(self.storage.store, self.storage.workspace, cache))
+            yield _AtOneMoment(self.storage.with_cache(cache))
 
     def digest_of(self, datastore: str, path: str) -> str:
         """Digest of what lies at a path now. Raises NotFound."""

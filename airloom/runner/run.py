@@ -16,6 +16,7 @@ from airloom.runner.process import OnLine
 from airloom.runner.spec import StepOutcome, StepSpec
 from airloom.runner.work_folder import WorkFolder
 from airloom.storage.object_store import open_store
+from airloom.storage.secrets import Secrets
 from airloom.storage.workspace import WorkspaceStore
 
 KEEP_WORK = "AIRLOOM_KEEP_WORK"
@@ -23,10 +24,15 @@ KEEP_WORK = "AIRLOOM_KEEP_WORK"
 
 
 def run_step(
-    spec: StepSpec, *, on_line: OnLine, work_root: Path | None = None, cache_dir: Path | None = None
+    spec: StepSpec,
+    *,
+    on_line: OnLine,
+    work_root: Path | None = None,
+    cache_dir: Path | None = None,
+    secrets: Secrets | None = None,
 ) -> StepOutcome:
     """Run a step to its end. See StepRunner."""
-    return StepRunner(spec, on_line=on_line, work_root=work_root, cache_dir=cache_dir).run()
+    return StepRunner(spec, on_line=on_line, work_root=work_root, cache_dir=cache_dir, secrets=secrets).run()
 
 
 class StepRunner:
@@ -35,16 +41,23 @@ class StepRunner:
     `on_line` gets each line of the streams `stdout` and `stderr` (the script) and `job` (what the runner does), in
     the thread that calls `run`. `work_root` is where the attempt's folder is made (default: the machine's folder for
     temporary files), `cache_dir` where environments are kept (default: AIRLOOM_CACHE_DIR, else the user's cache).
+    `secrets` knows the connections of datastores (default: those in the environment).
     """
 
     def __init__(
-        self, spec: StepSpec, *, on_line: OnLine, work_root: Path | None = None, cache_dir: Path | None = None
+        self,
+        spec: StepSpec,
+        *,
+        on_line: OnLine,
+        work_root: Path | None = None,
+        cache_dir: Path | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self._spec = spec
         self._on_line = on_line
         self._work_root = work_root
         self._cache_dir = cache_dir or cache_folder()
-        self._store = WorkspaceStore(open_store(spec.store), spec.workspace)
+        self._store = WorkspaceStore(open_store(spec.store), spec.workspace, secrets=secrets)
         self._commands = Commands(spec.step_name)
 
     def cancel(self) -> None:

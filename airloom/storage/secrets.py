@@ -34,7 +34,7 @@ class Secrets(Protocol):
     """Looks connections up."""
 
     def connection(self, conn_id: str) -> Connection:
-        """The connection of this id. NotFound if there is none."""
+        """The connection of this id. NotFound if there is none, StoreUnavailable if that is not sure."""
 
 
 class EnvironmentSecrets:

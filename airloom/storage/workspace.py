@@ -37,6 +37,10 @@ class WorkspaceStore:
         self.cache = cache or shared_cache()
         self.secrets = secrets or EnvironmentSecrets()
 
+    def with_cache(self, cache: StatCache) -> WorkspaceStore:
+        """The same, with another memory of digests."""
+        return WorkspaceStore(self.store, self.workspace, cache, self.secrets)
+
     # --- keys -------------------------------------------------------------------------------------------------
 
     def key(self, *parts: str) -> str:

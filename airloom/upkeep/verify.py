@@ -66,7 +66,7 @@ class _Verifier:
         settle_seconds: float,
     ) -> None:
         # No remembered digests: a file whose bytes rotted has the times that it had.
-        self._workspace = WorkspaceStore(workspace.store, workspace.workspace, null_cache())
+        self._workspace = workspace.with_cache(null_cache())
         self._store = workspace.store
         self._records = RecordStore(self._store, workspace.key("reuse"))
         self._definitions = DefinitionStore(self._store)

@@ -17,6 +17,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airloom.execution.hand_over import check_of, check_of_failure, check_of_place
 from airloom.operators.definition import store_address
+from airloom.operators.secrets import TaskSecrets
 from airloom.operators.triggers.pace import Pace
 from airloom.storage.handed_over import Check, HandOverStore, changes_since, utc_text
 from airloom.storage.object_store import open_store
@@ -162,4 +163,5 @@ def _latest(last: Survey | None, *key: str) -> Survey:
 
 def _survey(workspace: str, datastore: str, folder: str) -> Survey:
     """The files of a folder, listed in whatever thread this is called."""
-    return WorkspaceStore(open_store(store_address()), workspace).datastore(datastore).survey(folder)
+    storage = WorkspaceStore(open_store(store_address()), workspace, secrets=TaskSecrets())
+    return storage.datastore(datastore).survey(folder)

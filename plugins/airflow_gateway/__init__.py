@@ -1,7 +1,7 @@
 """The only package that touches Airflow's internals.
 
 Everything the server needs of Airflow passes through here: the user and his rights, database sessions, DAGs, runs and
-their states, XComs and pools. When Airflow changes, this package changes and nothing else does.
+their states, XComs, pools and connections. When Airflow changes, this package changes and nothing else does.
 """
 
 from __future__ import annotations
@@ -19,6 +19,12 @@ from airloom.plugins.airflow_gateway.access import (
     Right,
     get_user,
     is_allowed,
+)
+from airloom.plugins.airflow_gateway.connections import (
+    AirflowSecrets,
+    delete_connection,
+    has_connection,
+    put_connection,
 )
 from airloom.plugins.airflow_gateway.dags import (
     CannotWriteDag,
@@ -63,6 +69,7 @@ __all__ = [
     "READ_RUN",
     "RUN_ORIGINS",
     "SUBMIT",
+    "AirflowSecrets",
     "BaseUser",
     "CannotWriteDag",
     "CurrentUser",
@@ -76,15 +83,18 @@ __all__ = [
     "create_run",
     "dag_is_known",
     "dag_url",
+    "delete_connection",
     "delete_pool",
     "failed_tasks",
     "get_user",
+    "has_connection",
     "import_errors",
     "is_allowed",
     "known_among",
     "known_dags",
     "open_session",
     "open_session_in_turn",
+    "put_connection",
     "put_pool",
     "request_parsing",
     "restart_run",
