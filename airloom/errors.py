@@ -12,6 +12,7 @@ Every error names the thing, the cause and the mend. The tree, one class per dec
     ├── UnsafePath            a path that leaves the folder it is confined to
     ├── IntegrityError        stored bytes are not what was recorded
     ├── StoreUnavailable      the store does not answer, or refuses; it may be tried again
+    │   └── DiskFull          this machine's disk has no room for the data; another's may have
     ├── EnvironmentFailed     the step's Python environment could not be made
     ├── StepFailed            the step's script failed, was cancelled or timed out
     └── AttemptLost           a process that Airloom needs for the step was killed
@@ -87,6 +88,12 @@ class StoreUnavailable(AirloomError):
     """The store could not be asked: unreachable, wrong credentials, or no such container."""
 
     code = "StoreUnavailable"
+
+
+class DiskFull(StoreUnavailable):
+    """The disk of this machine has no room for what is to be written. Later, or on another machine, it may fit."""
+
+    code = "DiskFull"
 
 
 class EnvironmentFailed(AirloomError):

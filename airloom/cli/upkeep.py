@@ -11,6 +11,7 @@ import typer
 
 from airloom.cli.connection import HomeOption, WorkspaceOption, connect
 from airloom.cli.output import JsonOption, console, print_json, print_table
+from airloom.storage import disk_space
 
 if TYPE_CHECKING:
     from airloom.client import OnProgress
@@ -91,13 +92,10 @@ def parse_age(text: str) -> int:
 
 def parse_size(text: str) -> int:
     """Bytes in a size such as `50GB`; K, M, G and T are powers of a thousand, Ki to Ti of 1024."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
-    if match is None or (match[3] and not match[2]):
-        raise typer.BadParameter(
-            f"{text!r} is not a size. Write a number and KB, MB, GB or TB, such as 50GB.", param_hint="--max-size"
-        )
-    power = "KMGT".index(match[2].upper()) + 1 if match[2] else 0
-    return int(float(match[1]) * (1024**power if match[3] else 1000**power))
+    try:
+        return disk_space.parse_size(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--max-size") from None
 
 
 # --- what people read -------------------------------------------------------------------------------------------

@@ -115,6 +115,7 @@ def _staged_output(port: OutputPort, step: Step, definition: Definition, run: Ru
         name=port.name,
         datastore=port.datastore or definition.default_datastore,
         path=path,
+        mode=port.mode,
         is_directory=port.is_directory,
         path_on_compute=port.path_on_compute,
         overwrite=port.overwrite,

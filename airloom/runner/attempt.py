@@ -21,6 +21,7 @@ from airloom.runner.outputs import OpenOutput, OutputStager
 from airloom.runner.process import OnLine
 from airloom.runner.spec import ResolvedArgument, StepSpec
 from airloom.runner.variables import CHANGED_FILES, inherited, script_variables
+from airloom.storage.content_cache import ContentCache
 from airloom.storage.paths import confined
 from airloom.storage.snapshot import materialize
 from airloom.storage.workspace import WorkspaceStore
@@ -50,6 +51,7 @@ class Attempt:
         self._folder = work / "step"
         self._run_folder = work / "run"
         self._inputs_folder = work / "inputs"
+        self._outputs_folder = work / "written"
 
     def say(self, text: str) -> None:
         """Note what the runner does."""
@@ -67,17 +69,18 @@ class Attempt:
 
     def _run_with(self, interpreter: Path) -> dict[str, OutputRef]:
         spec, check = self._spec, self._commands.check
-        stager = InputStager(self._store, self._inputs_folder, self._folder, self.say, check)
-        inputs = [stager.stage(each) for each in spec.inputs]
-        output_stager = OutputStager(self._store, spec, self._folder, self.say)
-        try:
-            outputs = [output_stager.prepare(each) for each in spec.outputs]
-            write_context(spec, self._run_folder, self._folder, inputs, outputs)
-            self._run_script(interpreter, inputs, outputs)
-            check()
-            return output_stager.publish(outputs)
-        finally:
-            output_stager.discard()
+        cache = ContentCache(self._cache_dir / "content", self._store.cache)
+        output_stager = OutputStager(self._store, cache, spec, self._outputs_folder, self._folder, self.say)
+        with InputStager(self._store, cache, self._inputs_folder, self._folder, self.say, check) as stager:
+            try:
+                inputs = [stager.stage(each) for each in spec.inputs]
+                outputs = [output_stager.prepare(each) for each in spec.outputs]
+                write_context(spec, self._run_folder, self._folder, inputs, outputs)
+                self._run_script(interpreter, inputs, outputs)
+                check()
+                return output_stager.publish(outputs)
+            finally:
+                output_stager.discard()
 
     def _lay_out_source(self) -> None:
         spec = self._spec

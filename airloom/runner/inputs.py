@@ -1,24 +1,35 @@
-"""Makes the inputs of a step ready: data on local disks is used where it lies, or copied if the step asks for it."""
+"""Makes the inputs of a step ready.
+
+Data on local disks is used where it lies, or copied if the step asks for it. Data of remote datastores comes into the
+content cache of this machine; the step gets links to it, or a copy if it asks for one. What is too large for the cache
+comes to the step alone.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 
-from airloom.errors import AlreadyExists, InvalidGraph, NotFound
-from airloom.graph.model import DataLocation
+from airloom.errors import AlreadyExists
+from airloom.runner.input_data import InputFile, Location, files_of, locations_of
 from airloom.runner.spec import StagedInput
-from airloom.storage.datastores import on_disk
+from airloom.storage.content_cache import ContentCache
+from airloom.storage.content_shelf import Content, by_datastore, total_size
+from airloom.storage.datastores import Download, FileInfo
+from airloom.storage.disk_space import out_of_space, require_space
 from airloom.storage.durable import remove_tree
-from airloom.storage.globs import Glob, is_glob
-from airloom.storage.paths import confined, validate_relative
+from airloom.storage.paths import confined
 from airloom.storage.workspace import WorkspaceStore
 
 Files = dict[str, Path]
 """Files by their path within the input, with forward slashes."""
+
+_READ_ONLY_FOLDER = 0o555
 
 
 @dataclass(frozen=True)
@@ -38,42 +49,103 @@ class ReadyInput:
 class InputStager:
     """Stages inputs into `folder`; those with a path of their own choice below `working_folder`.
 
-    `say` takes lines about the progress, `check` is called between files, to raise if the step was cancelled.
+    `say` takes lines about the progress, `check` is called between files, from any thread, to raise if the step was
+    cancelled. What inputs use of the cache is theirs until `close`.
     """
 
     def __init__(
         self,
         store: WorkspaceStore,
+        cache: ContentCache,
         folder: Path,
         working_folder: Path,
         say: Callable[[str], None],
         check: Callable[[], None],
     ) -> None:
         self._store = store
+        self._cache = cache
         self._folder = folder
         self._working_folder = working_folder
         self._say = say
         self._check = check
+        self._in_use = ExitStack()
+
+    def __enter__(self) -> InputStager:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._in_use.close()
 
     def stage(self, spec: StagedInput) -> ReadyInput:
         """Make one input ready. Raises NotFound naming datastore and path if there is no data."""
-        whole = self._whole(spec)
-        files = self._files(spec) if whole is None or spec.mode == "download" or spec.is_dataset else {}
-        place = self._place(spec)
-        if spec.mode == "download":
-            is_file = whole is not None and whole.is_file()
-            path = place / next(iter(files)) if is_file and spec.path_on_compute is None else place
-            files = self._copy(files, {name: path if is_file else path / name for name in files})
-            if not files:
-                path.mkdir(parents=True)
-        elif whole is None:
-            path = self._link_all(place, files)
-        elif spec.path_on_compute is not None:
-            path = self._link(place, whole)
+        locations = locations_of(self._store, spec)
+        whole = locations[0] if len(locations) == 1 and locations[0].kind != "pattern" else None
+        if whole is not None and whole.local_path is not None and spec.mode != "download":
+            path = whole.local_path
+            files = _local(files_of(locations)) if spec.is_dataset else {}
+            if spec.path_on_compute is not None:
+                path = _link(self._place(spec), path)
         else:
-            path = whole
+            path, files = self._laid_out(spec, locations, whole)
         self._say(f"input {spec.name}: {spec.mode} {_describe(spec)} at {path}")
         return ReadyInput(spec, path, files if spec.is_dataset else {})
+
+    def _laid_out(self, spec: StagedInput, locations: list[Location], whole: Location | None) -> tuple[Path, Files]:
+        """The file or folder that is made for an input, and where its files lie."""
+        files = files_of(locations)
+        place = self._place(spec)
+        is_file = whole is not None and whole.kind == "file"
+        path = place / next(iter(files)) if is_file and spec.path_on_compute is None else place
+        targets = {name: path if is_file else path / name for name in files}
+        for folder in {path.parent if is_file else path, *(target.parent for target in targets.values())}:
+            folder.mkdir(parents=True, exist_ok=True)
+        sources = _local(files)
+        remote = {name: file for name, file in files.items() if name not in sources}
+        sources |= self._bring(spec, remote, targets)
+        if spec.mode == "download":
+            self._copy_all(sources, targets)
+        else:
+            for name, source in sources.items():
+                _link(targets[name], source)
+            if remote and not is_file:
+                _make_read_only(path)
+        return path, targets
+
+    def _bring(self, spec: StagedInput, files: Mapping[str, InputFile], targets: Files) -> Files:
+        """Bring files of remote datastores: into the cache, whose files are returned, or to their targets at once."""
+        if not files:
+            return {}
+        contents = {name: Content.of(*file) for name, file in files.items()}
+        fetched = self._in_use.enter_context(self._cache.in_use(list(contents.values()), self._check))
+        if fetched is None:
+            self._fetch(contents, targets)
+            came = "downloaded for this step alone, as they do not fit into the cache of this machine"
+        else:
+            came = f"{fetched.downloaded} of them ({fetched.size} bytes) downloaded now"
+        self._say(f"input {spec.name}: {len(files)} files of {total_size(contents.values())} bytes, {came}")
+        return {name: fetched.path(content) for name, content in contents.items()} if fetched is not None else {}
+
+    def _fetch(self, contents: Mapping[str, Content], targets: Files) -> None:
+        def arrived(_: FileInfo) -> None:
+            self._check()
+
+        downloads: dict[int, list[Download]] = {}
+        for name, content in contents.items():
+            downloads.setdefault(id(content.datastore), []).append(Download(content.info, targets[name]))
+        for group in by_datastore(contents.values()).values():
+            require_space(self._folder.parent, total_size(group))
+            with out_of_space(self._folder.parent, total_size(group)):
+                group[0].datastore.fetch(downloads[id(group[0].datastore)], arrived)
+
+    def _copy_all(self, sources: Files, targets: Files) -> None:
+        size = sum(source.stat().st_size for source in sources.values())
+        require_space(self._folder.parent, size)
+        with out_of_space(self._folder.parent, size):
+            for name, source in sources.items():
+                self._check()
+                shutil.copyfile(source, targets[name])
 
     def _place(self, spec: StagedInput) -> Path:
         """Where the input is put, if it is not used where it lies. Nothing is there yet."""
@@ -90,74 +162,23 @@ class InputStager:
             remove_tree(place)
         return place
 
-    def _whole(self, spec: StagedInput) -> Path | None:
-        """The one file or folder that is the whole input; None if it must be put together."""
-        if not spec.paths:
-            raise InvalidGraph(f"Input {spec.name!r} has no data location.", target=spec.name)
-        if len(spec.paths) > 1:
-            return None
-        return self._literal(spec.name, spec.paths[0])
 
-    def _literal(self, name: str, location: DataLocation) -> Path | None:
-        """The file or folder at a location; None if it is a pattern."""
-        path = on_disk(self._store.datastore(location.datastore), location.path)
-        if path.exists():
-            return path
-        if is_glob(location.path):
-            return None
-        raise _missing(name, location)
+def _local(files: Mapping[str, InputFile]) -> Files:
+    """Those of the files that lie on this machine's disk."""
+    return {name: path for name, file in files.items() if (path := file.local_path) is not None}
 
-    def _files(self, spec: StagedInput) -> Files:
-        """All files of the input, named relative to the deepest folder that holds all its locations."""
-        bases = [self._base(spec.name, location) for location in spec.paths]
-        several = len({location.datastore for location in spec.paths}) > 1
-        common = "" if several else os.path.commonpath(bases)
-        files: Files = {}
-        for location in spec.paths:
-            datastore = self._store.datastore(location.datastore)
-            found = datastore.list(location.path)
-            if not found and self._literal(spec.name, location) is None:
-                raise _missing(spec.name, location)
-            for info in found:
-                name = info.path[len(common) :].lstrip("/")
-                files[f"{location.datastore}/{name}" if several else name] = on_disk(datastore, info.path)
-        return files
 
-    def _base(self, name: str, location: DataLocation) -> str:
-        """The folder that the files of a location are named relative to."""
-        path = self._literal(name, location)
-        if path is None:
-            return Glob(location.path).base
-        normal = validate_relative(location.path)
-        return normal if path.is_dir() else normal.rpartition("/")[0]
+def _link(link: Path, target: Path) -> Path:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+    return link
 
-    def _copy(self, files: Files, targets: Files) -> Files:
-        for name, source in files.items():
-            self._check()
-            targets[name].parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, targets[name])
-        return targets
 
-    def _link_all(self, place: Path, files: Files) -> Path:
-        place.mkdir(parents=True)
-        for name, source in files.items():
-            self._link(place / name, source)
-        return place
-
-    def _link(self, link: Path, target: Path) -> Path:
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(target)
-        return link
+def _make_read_only(root: Path) -> None:
+    """Refuse new files in a tree of links."""
+    for folder, _, _ in os.walk(root, topdown=False):
+        os.chmod(folder, _READ_ONLY_FOLDER)
 
 
 def _describe(spec: StagedInput) -> str:
     return ", ".join(f"{location.datastore}:{location.path or '/'}" for location in spec.paths)
-
-
-def _missing(name: str, location: DataLocation) -> NotFound:
-    what = "no file matches" if is_glob(location.path) else "there is nothing at"
-    return NotFound(
-        f"Input {name!r}: {what} {location.path!r} on datastore {location.datastore!r}.",
-        hint="Check the path; was the data uploaded, and is the folder of the datastore reachable from this machine?",
-        target=name,
-    )

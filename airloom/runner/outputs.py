@@ -1,4 +1,9 @@
-"""Outputs: the script writes to a hidden place on the same datastore, and what is whole at the end is moved."""
+"""Outputs: the script writes to a hidden place, and what is whole at the end appears at its own.
+
+That place is on the same datastore if this is on the machine's disk, so that publishing is a rename. For a remote
+datastore it is in the work folder; what was uploaded then stays in the content cache of this machine, where the next
+step that reads it finds it.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from airloom.errors import AlreadyExists, StepFailed, UnsafePath
+from airloom.errors import AlreadyExists, NotFound, StepFailed, UnsafePath
 from airloom.graph.canonical import digest_value
 from airloom.graph.results import OutputRef
 from airloom.runner.spec import StagedOutput, StepSpec
-from airloom.storage.datastores import DatastoreHandle, on_disk
+from airloom.storage.content_cache import ContentCache
+from airloom.storage.datastores import DatastoreHandle
 from airloom.storage.durable import PRIVATE_PREFIX, make_dirs, remove_tree
 from airloom.storage.paths import check_name, confined
 from airloom.storage.tree import TreeManifest, scan_tree
@@ -34,9 +40,19 @@ class OpenOutput:
 class OutputStager:
     """The outputs of one attempt. Nothing of them is visible before `publish`, and `discard` leaves nothing behind."""
 
-    def __init__(self, store: WorkspaceStore, spec: StepSpec, working_folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: WorkspaceStore,
+        cache: ContentCache,
+        spec: StepSpec,
+        folder: Path,
+        working_folder: Path,
+        say: Callable[[str], None],
+    ) -> None:
         self._store = store
+        self._cache = cache
         self._spec = spec
+        self._remote_folder = folder
         self._working_folder = working_folder
         self._say = say
         self._folders: list[Path] = []
@@ -44,7 +60,7 @@ class OutputStager:
     def prepare(self, output: StagedOutput) -> OpenOutput:
         """Make the place for one output: the folder itself if it is a directory, else only its parent."""
         datastore = self._store.datastore(output.datastore)
-        datastore.local_path(output.path)  # refuses an unsafe path now rather than after hours of work
+        self._check_place(datastore, output)
         folder = self._folder(datastore)
         staged = folder / check_name("output", output.name)
         path = staged if output.path_on_compute is None else self._chosen(output)
@@ -62,13 +78,41 @@ class OutputStager:
         manifests = [scan_tree(output.staged, self._store.cache) for output in outputs]
         references = {}
         for output, manifest in zip(outputs, manifests, strict=True):
-            output.datastore.publish(output.staged, output.spec.path, overwrite=True)
+            self._publish(output, manifest)
             references[output.spec.name] = _reference(output.spec, manifest)
             self._say(
                 f"output {output.spec.name}: {len(manifest.entries)} files, {manifest.total_size} bytes, "
                 f"published at {output.spec.datastore}:{output.spec.path}"
             )
         return references
+
+    def _publish(self, output: OpenOutput, manifest: TreeManifest) -> None:
+        overwrite = output.spec.mode == "mount" or output.spec.overwrite
+        if not overwrite and self._is_there(output, manifest):
+            return
+        path = output.spec.path
+        if output.datastore.local_path() is not None:
+            output.datastore.publish(output.staged, path, overwrite=overwrite, manifest=manifest)
+            return
+        with self._cache.offered(output.staged, manifest):
+            output.datastore.publish(output.staged, path, overwrite=overwrite, manifest=manifest)
+
+    def _is_there(self, output: OpenOutput, manifest: TreeManifest) -> bool:
+        """True if the very same was published before, as by an attempt that was killed then."""
+        try:
+            return output.datastore.digest(output.spec.path) == manifest.digest
+        except NotFound:
+            return False
+
+    def _check_place(self, datastore: DatastoreHandle, output: StagedOutput) -> None:
+        """Refuse an unsafe path, and find out if the datastore can be reached, now rather than after hours of work."""
+        if datastore.local_path(output.path) is not None and output.mode == "mount":
+            return
+        if datastore.exists(output.path) and output.mode == "upload" and not output.overwrite:
+            self._say(
+                f"output {output.name}: there is something at {output.datastore}:{output.path}; the step fails when it "
+                "has written anything else, as the output is not to overwrite it"
+            )
 
     def discard(self) -> None:
         """Remove what was not published."""
@@ -77,7 +121,9 @@ class OutputStager:
 
     def _folder(self, datastore: DatastoreHandle) -> Path:
         """The hidden folder of this attempt on a datastore. What killed attempts of the same step left is removed."""
-        parent = on_disk(datastore, "azureml")
+        parent = datastore.local_path("azureml")
+        if parent is None:
+            return self._remote_folder / check_name("datastore", datastore.config.name)
         step = staging_stem(self._spec.run_id, self._spec.step_id)
         folder = parent / f"{step}-{digest_value(self._spec.attempt)[:16]}"
         if folder not in self._folders:
@@ -109,7 +155,9 @@ def staging_stem(run_id: str, step_id: str) -> str:
 def remove_remains(store: WorkspaceStore, datastores: Iterable[str], run_id: str, step_id: str) -> None:
     """Remove what killed attempts of a step have left unpublished on these datastores."""
     for name in set(datastores):
-        _remove_all(on_disk(store.datastore(name), "azureml"), staging_stem(run_id, step_id))
+        parent = store.datastore(name).local_path("azureml")
+        if parent is not None:  # what is written for a remote datastore lies in the work folder of the attempt
+            _remove_all(parent, staging_stem(run_id, step_id))
 
 
 def _remove_all(parent: Path, step: str) -> None:

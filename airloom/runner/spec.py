@@ -13,6 +13,7 @@ from airloom.graph.model import (
     InputPath,
     LiteralValue,
     Model,
+    OutputMode,
     OutputPath,
 )
 from airloom.graph.results import OutputRef
@@ -53,11 +54,15 @@ class StagedInput(Model):
 
 
 class StagedOutput(Model):
-    """An output and its final path on a datastore, at which it appears when the step has succeeded."""
+    """An output and its final path on a datastore, at which it appears when the step has succeeded.
+
+    With mode `mount`, what was there before is replaced; with mode `upload` only if `overwrite` is set.
+    """
 
     name: str
     datastore: str
     path: str
+    mode: OutputMode = "mount"
     is_directory: bool = False
     path_on_compute: str | None = None
     overwrite: bool = False
