@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
-from airloom.errors import NotFound
 from airloom.graph.model import Model
 from airloom.storage.datastore_config import DatastoreConfig
 from airloom.storage.tree import TreeManifest
@@ -97,9 +96,12 @@ class DatastoreHandle(Protocol):
         """Remove a file or a folder with all in it; no error if there is none."""
 
 
-def on_disk(datastore: DatastoreHandle, path: str = "") -> Path:
-    """Where a file or folder lies on this machine. Raises NotFound if the datastore is elsewhere."""
-    place = datastore.local_path(path)
-    if place is None:
-        raise NotFound(f"The datastore {datastore.config.name!r} is not on the disk of this machine.", target=path)
-    return place
+@runtime_checkable
+class ShowsUnfinished(Protocol):
+    """A datastore on which a folder appears file by file, hidden until its last one is there."""
+
+    def unfinished(self, path: str = "") -> FileInfos:
+        """The folders below a path that are being published, or were when their publisher was killed.
+
+        Size and time of change of each are those of all that has come so far.
+        """

@@ -6,7 +6,7 @@ Each check answers in words, with None if nothing is wrong or if the object is g
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from blake3 import blake3
 
@@ -14,6 +14,7 @@ from airloom.errors import IntegrityError, InvalidName, NotFound
 from airloom.graph.canonical import digest_value
 from airloom.graph.results import OutputRef
 from airloom.reuse.records import LostRecord, PipelineRecord, Record, RecordStore
+from airloom.storage.datastores import DatastoreHandle
 from airloom.storage.definitions import DefinitionStore, shard_of
 from airloom.storage.paths import check_digest
 from airloom.storage.schedules import ScheduleStore
@@ -129,11 +130,8 @@ class Checks:
         path = self._store.local_path(key)
         if path is not None:
             return digest_file(path)
-        hasher = blake3()
         with self._store.open_read(key) as stream:
-            while chunk := stream.read(_BUFFER):
-                hasher.update(chunk)
-        return hasher.hexdigest()
+            return _digest_of(stream)
 
     def definition(self, key: str) -> str | None:
         """A stored pipeline."""
@@ -170,6 +168,24 @@ class Checks:
     def stored_in(self, number: int) -> set[str]:
         """The short digests of the pipelines that a shard should list."""
         return {digest for digest in self._definitions.stored() if shard_of(digest) == number}
+
+
+def wrong_content(datastore: DatastoreHandle, path: str) -> str | None:
+    """Read what a remote datastore has at a path: what differs from the digests in its listing, in words."""
+    for info in datastore.list(path):
+        if info.digest is not None:
+            with datastore.open_read(info.path) as stream:
+                found = _digest_of(stream)
+            if found != info.digest:
+                return f"Its file {info.path!r} has the digest {found}, written was {info.digest}."
+    return None
+
+
+def _digest_of(stream: BinaryIO) -> str:
+    hasher = blake3()
+    while chunk := stream.read(_BUFFER):
+        hasher.update(chunk)
+    return hasher.hexdigest()
 
 
 def _wrong_name(path: str, key: str) -> str | None:

@@ -23,11 +23,11 @@ from typing import Any
 
 from airloom.errors import AirloomError
 from airloom.runner.outputs import staging_stem
-from airloom.storage.datastores import on_disk
+from airloom.storage.datastores import DatastoreHandle
 from airloom.storage.definitions import held_key, shard_of
 from airloom.storage.workspace import WorkspaceStore
 from airloom.upkeep.inventory import Inventory, StoredDefinition
-from airloom.upkeep.leftovers import Leftover, staging, temporary
+from airloom.upkeep.leftovers import Leftover, staging, temporary, unfinished
 from airloom.upkeep.places import OUTPUTS, Attempt, output_folder
 from airloom.upkeep.progress import GcReport, Progress, Tally, Work
 from airloom.upkeep.references import Kept, cutoff_that_fits, mark
@@ -162,7 +162,9 @@ class _Collector:
                 except (AirloomError, OSError) as error:
                     self._all.problems.append(f"{output_folder(outputs.attempt)} cannot be removed. {error}")
                     continue
-                _remove_empty(on_disk(outputs.datastore, OUTPUTS), Path(*outputs.attempt[:2]))
+                around = outputs.datastore.local_path(OUTPUTS)
+                if around is not None:
+                    _remove_empty(around, Path(*outputs.attempt[:2]))
             self._gone.add(outputs.place)
             self._count("outputs", outputs.size)
         if not self._dry_run:
@@ -177,7 +179,24 @@ class _Collector:
         }
         for handle in self._all.places.distinct():
             yield Progress(phase="looking for leftovers")
-            self._sweep(staging(on_disk(handle), dead))
+            root = handle.local_path()
+            if root is not None:
+                self._sweep(staging(root, dead))
+            else:
+                self._sweep_unfinished(handle, live)
+
+    def _sweep_unfinished(self, handle: DatastoreHandle, live: set[str]) -> None:
+        """What publishers that were killed have left on a remote datastore. Other workspaces may publish there too."""
+        known = self._all.attempts()
+        try:
+            for found in unfinished(handle):
+                before = self._floor if found.attempt in known else self._cutoff
+                if found.attempt.run_id not in live and found.changed < before:
+                    if not self._dry_run:
+                        handle.delete(found.path)
+                    self._count("leftovers", found.size)
+        except (AirloomError, OSError) as error:
+            self._all.problems.append(f"What is left unfinished on {handle.config.name!r} stays. {error}")
 
     def _files_of_runs(self, kept: Kept) -> Work[None]:
         # Outputs that could not be removed are found again by the files of their attempt.
@@ -288,7 +307,9 @@ class _Collector:
 
     def _temporary_files(self) -> Iterator[Leftover | None]:
         for handle in self._all.places.distinct():
-            yield from temporary(on_disk(handle))
+            root = handle.local_path()
+            if root is not None:
+                yield from temporary(root)
         for key, skip in ((self._workspace.key(), "data"), ("definitions", ""), ("held", ""), ("index", "")):
             folder = self._store.local_path(key)
             if folder is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 
 from airloom.errors import AirloomError, NotFound
 from airloom.graph.model import DataSource, Definition, source_locations
@@ -13,8 +15,9 @@ from airloom.reuse.records import LostRecord, Record, RecordStore
 from airloom.storage.datastores import DatastoreHandle
 from airloom.storage.definitions import DefinitionStore, dag_id
 from airloom.storage.freshness import ObjectInfo
+from airloom.storage.paths import check_name
 from airloom.storage.workspace import WorkspaceStore
-from airloom.upkeep.places import Attempt, Places, output_folder
+from airloom.upkeep.places import OUTPUTS, Attempt, Places, is_remote, output_folder
 from airloom.upkeep.progress import Progress, Work
 
 
@@ -195,11 +198,15 @@ class Inventory:
 
     def _read_outputs(self) -> Work[None]:
         self._check_roots()
-        attempts = sorted(self.attempts())
-        for number, attempt in enumerate(attempts):
+        runs = [(run_id, list(group)) for run_id, group in groupby(sorted(self.attempts()), key=attrgetter("run_id"))]
+        for number, (run_id, attempts) in enumerate(runs):
             for handle in self.places.distinct():
-                self._read_outputs_of(attempt, handle)
-            yield Progress(phase="measuring outputs", done=number + 1, total=len(attempts))
+                if is_remote(handle):
+                    self._read_remote_outputs(run_id, attempts, handle)
+                    continue
+                for attempt in attempts:
+                    self._read_outputs_of(attempt, handle)
+            yield Progress(phase="measuring outputs", done=number + 1, total=len(runs))
 
     def _check_roots(self) -> None:
         """A datastore that has outputs but no root is not mounted: nothing can be said of them now."""
@@ -216,10 +223,29 @@ class Inventory:
                 return
             size = sum(file.size for file in handle.list(folder))
         except (AirloomError, OSError) as error:
-            self.unsure.add(attempt)
-            self.problems.append(f"Outputs of {'/'.join(attempt)} on {handle.config.name!r} are left alone. {error}")
+            self._unsure_of([attempt], handle, error)
             return
         self.outputs.append(Outputs(handle, attempt, self.places.folder_of(handle, attempt), size))
+
+    def _read_remote_outputs(self, run_id: str, attempts: list[Attempt], handle: DatastoreHandle) -> None:
+        """All of a run at once, as every question to a remote datastore takes a while."""
+        sizes: dict[str, int] = {}
+        try:
+            folders = {output_folder(attempt): attempt for attempt in attempts}
+            for file in handle.list(f"{OUTPUTS}/{check_name('run', run_id)}"):
+                folder = "/".join(file.path.split("/")[:4])
+                sizes[folder] = sizes.get(folder, 0) + file.size
+        except (AirloomError, OSError) as error:
+            self._unsure_of(attempts, handle, error)
+            return
+        for folder in folders.keys() & sizes.keys():
+            attempt = folders[folder]
+            self.outputs.append(Outputs(handle, attempt, self.places.folder_of(handle, attempt), sizes[folder]))
+
+    def _unsure_of(self, attempts: list[Attempt], handle: DatastoreHandle, error: Exception) -> None:
+        self.unsure.update(attempts)
+        of = "/".join(attempts[0] if len(attempts) == 1 else attempts[0][:1])
+        self.problems.append(f"Outputs of {of} on {handle.config.name!r} are left alone. {error}")
 
     # --- pipelines and their source folders -------------------------------------------------------------------
 

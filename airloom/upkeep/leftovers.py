@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from airloom.runner.outputs import STAGING_PREFIX
+from airloom.storage.datastores import DatastoreHandle, ShowsUnfinished
 from airloom.storage.durable import PRIVATE_PREFIX, remove_tree
-from airloom.upkeep.places import OUTPUTS
+from airloom.upkeep.places import OUTPUTS, Attempt
 
 _TEMPORARY = f"{PRIVATE_PREFIX}tmp-"
 
@@ -33,6 +34,26 @@ class Leftover:
             remove_tree(self.path)
         except FileNotFoundError:
             return
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A folder of a remote datastore that an attempt has begun to publish."""
+
+    path: str
+    attempt: Attempt
+    size: int
+    changed: datetime
+
+
+def unfinished(handle: DatastoreHandle) -> Iterator[Unfinished]:
+    """The outputs on a remote datastore that were begun and not finished, of whatever workspace."""
+    if not isinstance(handle, ShowsUnfinished):
+        return
+    for found in handle.unfinished(OUTPUTS):
+        parts = found.path.split("/")
+        if len(parts) > len(Attempt._fields):
+            yield Unfinished(found.path, Attempt(*parts[1:4]), found.size, found.modified)
 
 
 def temporary(folder: Path, *, skip: str = "") -> Iterator[Leftover | None]:

@@ -1,7 +1,9 @@
 """Where the outputs of steps lie: folders `azureml/<run>/<step>/<attempt>` of datastores, known by their real place.
 
 Two datastores may have the same folder as root, or one a folder within the other's. What is needed through one of
-them must not be taken through the other, so places are compared by where they really are.
+them must not be taken through the other, so places are compared by where they really are. Of remote ones only the
+container, bucket or share and what is in it counts, as one account may have many addresses: two that are taken for one
+keep more than is needed, and nobody loses anything by that.
 """
 
 from __future__ import annotations
@@ -9,14 +11,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from airloom.errors import AirloomError
-from airloom.storage.datastores import DatastoreHandle, on_disk
+from airloom.errors import AirloomError, InvalidGraph
+from airloom.graph.canonical import digest_value
+from airloom.storage.datastore_config import AzureBlobConfig, AzureFileShareConfig, ObjectStoreConfig
+from airloom.storage.datastores import DatastoreHandle
 from airloom.storage.globs import Glob, is_glob
 from airloom.storage.paths import check_name
 from airloom.storage.workspace import WorkspaceStore
 
 OUTPUTS = "azureml"
+
+_NOTHING = f"{OUTPUTS}/airloom-probe"
+_SAME_KIND = {"az": "azure", "abfs": "azure", "abfss": "azure", "adl": "azure", "s3a": "s3", "s3n": "s3", "gcs": "gs"}
 
 
 class Attempt(NamedTuple):
@@ -39,20 +47,32 @@ class Places:
         for key in workspace.store.list(folder):
             name = key.removeprefix(folder).removesuffix(".json")
             try:
-                handle = workspace.datastore(name)
+                self._add(name, workspace.datastore(name))
+            except InvalidGraph:
+                continue  # it holds no files
             except AirloomError as error:
                 self.problems.append(
                     f"The datastore {name!r} cannot be used, so no outputs and source folders are removed. {error}"
                 )
-                continue
-            self.handles[name] = handle
-            self._roots[name] = os.path.realpath(on_disk(handle))
-            if not os.path.isdir(self._roots[name]):
-                self.absent.add(name)
+
+    def _add(self, name: str, handle: DatastoreHandle) -> None:
+        root = handle.local_path()
+        if root is None:
+            ask(handle)
+        self.handles[name] = handle
+        self._roots[name] = os.path.realpath(root) if root is not None else remote_root(handle)
+        if root is not None and not os.path.isdir(self._roots[name]):
+            self.absent.add(name)
 
     def distinct(self) -> list[DatastoreHandle]:
         """The datastores, but only one of those that have the same root."""
-        return list({root: self.handles[name] for name, root in self._roots.items()}.values())
+        return list({self._identity(name): handle for name, handle in self.handles.items()}.values())
+
+    def _identity(self, name: str) -> str:
+        """Equal for datastores that show the same files for certain."""
+        config = self.handles[name].config
+        is_local = self.handles[name].local_path() is not None
+        return self._roots[name] if is_local else digest_value(config.model_dump(exclude={"name", "connection"}))
 
     def place(self, datastore: str, path: str) -> str | None:
         """The real place of a path, for a glob that of the folder it begins in; None if the datastore is not known."""
@@ -60,11 +80,40 @@ class Places:
         if root is None:
             return None
         fixed = Glob(path).base if is_glob(path) else path
-        return os.path.realpath(os.path.join(root, fixed.lstrip("/")))
+        place = os.path.join(root, fixed.lstrip("/"))
+        return place.rstrip("/") if is_remote(self.handles[datastore]) else os.path.realpath(place)
 
     def folder_of(self, handle: DatastoreHandle, attempt: Attempt) -> str:
         """The place of the outputs of an attempt on a datastore."""
         return os.path.join(self._roots[handle.config.name], *output_folder(attempt).split("/"))
+
+
+def is_remote(handle: DatastoreHandle) -> bool:
+    """True for a datastore that is not on this machine's disk."""
+    return handle.local_path() is None
+
+
+def ask(handle: DatastoreHandle) -> None:
+    """Raises an AirloomError unless a remote datastore answers."""
+    handle.exists(_NOTHING)
+
+
+def remote_root(handle: DatastoreHandle) -> str:
+    """The place of a remote datastore's root, by names that do not depend on how it is reached."""
+    match handle.config:
+        case AzureBlobConfig(container=container, prefix=prefix):
+            kind, parts = "azure", (container, prefix)
+        case AzureFileShareConfig(share=share):
+            kind, parts = "azurefile", (share, "")
+        case ObjectStoreConfig(url=url):
+            address = urlsplit(url)
+            if address.scheme in ("", "file", "local"):
+                return os.path.realpath(address.path)
+            kind = _SAME_KIND.get(address.scheme, address.scheme)
+            parts = (address.netloc.partition("@")[0], address.path.strip("/"))
+        case other:
+            kind, parts = other.type, (other.place, "")
+    return "/".join(filter(None, (f"{kind}:", *parts)))
 
 
 def output_folder(attempt: Attempt) -> str:

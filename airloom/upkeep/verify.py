@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from airloom.errors import IntegrityError, InvalidName, NotFound, UnsafePath
+from airloom.errors import IntegrityError, InvalidName, NotFound, StoreUnavailable, UnsafePath
 from airloom.graph.results import OutputRef
 from airloom.reuse.records import RecordStore
 from airloom.storage.datastore_config import DatastoreConfig
-from airloom.storage.datastores import on_disk
 from airloom.storage.definitions import SHARDS, DefinitionStore, index_key
 from airloom.storage.freshness import ObjectInfo
 from airloom.storage.schedules import ScheduleStore, schedule_key
 from airloom.storage.stat_cache import null_cache
 from airloom.storage.workspace import WorkspaceStore
-from airloom.upkeep.checks import Checks
+from airloom.upkeep.checks import Checks, wrong_content
+from airloom.upkeep.places import ask
 from airloom.upkeep.progress import Finding, Progress, Tally, VerifyReport, Work
 from airloom.upkeep.quarantine import Quarantine
 from airloom.upkeep.words import WORDS
@@ -152,13 +152,24 @@ class _Verifier:
 
     def _reach(self, name: str) -> bool:
         try:
-            root = on_disk(self._workspace.datastore(name))
+            handle = self._workspace.datastore(name)
+            root = handle.local_path()
+            if root is None:
+                ask(handle)
+                return True
         except (NotFound, IntegrityError, InvalidName):
             return False
-        key = self._workspace.datastore_key(name)
-        if not root.is_dir() and ("datastore", key) not in self._seen.findings:
-            self._found("datastore", key, f"It has outputs, but its root {root} is not there. Is it mounted?", "")
+        except StoreUnavailable as error:
+            self._unreachable(name, f"It has outputs, but does not answer. {error.message}")
+            return False
+        if not root.is_dir():
+            self._unreachable(name, f"It has outputs, but its root {root} is not there. Is it mounted?")
         return root.is_dir()
+
+    def _unreachable(self, name: str, what: str) -> None:
+        key = self._workspace.datastore_key(name)
+        if ("datastore", key) not in self._seen.findings:
+            self._found("datastore", key, what, "")
 
     def _output(self, output: OutputRef) -> str | None:
         place = (output.datastore, output.path)
@@ -175,10 +186,12 @@ class _Verifier:
     def _read_output(self, output: OutputRef) -> str:
         """The digest of an output as it is now, or why it has none, in words."""
         try:
-            return self._workspace.datastore(output.datastore).digest(output.path)
+            handle = self._workspace.datastore(output.datastore)
+            digest = handle.digest(output.path)
+            return digest if handle.local_path() is not None else wrong_content(handle, output.path) or digest
         except NotFound:
             return "It no longer exists."
-        except (IntegrityError, UnsafePath, OSError) as error:
+        except (IntegrityError, StoreUnavailable, UnsafePath, OSError) as error:
             return f"It cannot be read: {error}"
 
     # --- pipelines --------------------------------------------------------------------------------------------
