@@ -29,7 +29,7 @@ from airloom.plugins.db.models import WorkspaceRow, utc_now
 from airloom.plugins.db.published import PipelineRow
 from airloom.plugins.drafts import snapshots_in_use
 from airloom.reuse.plan import Plan
-from airloom.storage.datastore_config import DatastoreConfig, parse_config
+from airloom.storage.datastore_config import DatastoreConfig
 from airloom.storage.definitions import digest16_of_dag_id
 from airloom.upkeep import RunUse
 
@@ -70,8 +70,7 @@ class AirflowRuns:
 
 def registered_datastores(session: Session, workspace: WorkspaceRow) -> Mapping[str, DatastoreConfig]:
     """The datastores as the database has them, by name."""
-    rows = datastores.list_all(session, workspace)
-    return {row.name: parse_config({"name": row.name, "type": row.type, **row.config}) for row in rows}
+    return {row.name: datastores.config_of(row) for row in datastores.list_all(session, workspace)}
 
 
 def _use(run: RunFacts, *, live: bool, **more: Any) -> RunUse:

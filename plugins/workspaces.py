@@ -72,7 +72,7 @@ def create(
         own.flush()
         storage = open_storage(settings, name)
         for datastore in (BLOB_DATASTORE, FILE_DATASTORE):
-            datastores.add(own, settings, row, storage, name=datastore)
+            datastores.add_default(own, settings, row, storage, datastore)
 
     row, made = create_once(lambda: _get(session, name), make, f"workspace {name!r}")
     if not made and not exist_ok:
@@ -105,6 +105,7 @@ def delete(session: Session, settings: Settings, row: WorkspaceRow) -> None:
         retire_dag(session, schedule.dag_id)
     for pool in computes.pools(session, row).values():
         delete_pool(session, pool)
+    datastores.forget_connections(session, row)
     session.delete(row)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, TypeAdapter, field_validator
+from pydantic import AfterValidator, Field, TypeAdapter, field_validator
 
 from airloom.graph.model import Model, Scalar
 from airloom.storage.paths import check_name, validate_relative
@@ -39,6 +40,26 @@ class LocalConfig(_Named):
         return self.root
 
 
+Account = Annotated[str, Field(pattern=r"^[a-z0-9]{3,24}$")]
+"""A storage account, which is a part of the name of a host."""
+
+Container = Annotated[str, Field(pattern=r"^[a-z0-9](-?[a-z0-9]){2,62}$")]
+"""A container, file system or share."""
+
+
+def _address(endpoint: str) -> str:
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"the endpoint {endpoint[:100]!r} is not an address such as https://HOST or http://HOST:PORT")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("an endpoint may hold no credentials, as it is stored and shown")
+    return endpoint.rstrip("/")
+
+
+Endpoint = Annotated[str, AfterValidator(_address)]
+"""The address of a service, without secrets."""
+
+
 class _Remote(_Named):
     """`connection` is the id of the Airflow connection with the secrets; None: those of the deployment's store."""
 
@@ -53,10 +74,10 @@ class AzureBlobConfig(_Remote):
     """
 
     type: Literal["azure_blob", "azure_data_lake_gen2"] = "azure_blob"
-    account: str
-    container: str
+    account: Account
+    container: Container
     prefix: str = ""
-    endpoint: str | None = None
+    endpoint: Endpoint | None = None
 
     @field_validator("prefix")
     @classmethod
@@ -73,9 +94,9 @@ class AzureFileShareConfig(_Remote):
     """A share of Azure Files. `endpoint` as for blobs, of the account's file service."""
 
     type: Literal["azure_file_share"] = "azure_file_share"
-    account: str
-    share: str
-    endpoint: str | None = None
+    account: Account
+    share: Container
+    endpoint: Endpoint | None = None
 
     @property
     def place(self) -> str:
@@ -100,9 +121,9 @@ class SqlConfig(_Remote):
     """A database: tables and queries rather than files."""
 
     type: Literal["azure_sql_database", "azure_postgre_sql", "azure_my_sql"]
-    host: str
-    port: int
-    database: str
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    database: Annotated[str, Field(min_length=1)]
     ssl: bool = True
 
     @property

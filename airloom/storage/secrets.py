@@ -37,6 +37,19 @@ class Secrets(Protocol):
         """The connection of this id. NotFound if there is none, StoreUnavailable if that is not sure."""
 
 
+class GivenSecrets:
+    """One connection that is at hand, such as one that is not made yet; all others are looked up."""
+
+    def __init__(self, conn_id: str, connection: Connection, others: Secrets) -> None:
+        self._conn_id = conn_id
+        self._connection = connection
+        self._others = others
+
+    def connection(self, conn_id: str) -> Connection:
+        """The connection of this id. NotFound if there is none."""
+        return self._connection if conn_id == self._conn_id else self._others.connection(conn_id)
+
+
 class EnvironmentSecrets:
     """Connections in AIRFLOW_CONN_<ID>, as JSON or as an address with the parameter `__extra__` or one for each."""
 

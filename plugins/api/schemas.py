@@ -64,35 +64,6 @@ class WorkspaceList(BaseModel):
     workspaces: list[Workspace]
 
 
-class DatastoreBody(Body):
-    """A datastore to be registered. Without `root` the files lie in the deployment's store."""
-
-    name: str
-    type: Literal["local"] = "local"
-    root: str | None = None
-    description: str = ""
-    tags: Tags = Field(default_factory=dict)
-    overwrite: bool = False
-
-
-class Datastore(BaseModel):
-    """A datastore; nothing secret is ever in here."""
-
-    name: str
-    type: str
-    root: str
-    description: str
-    tags: Tags
-    is_default: bool
-    created_at: datetime
-
-
-class DatastoreList(BaseModel):
-    """The datastores of a workspace, by name."""
-
-    datastores: list[Datastore]
-
-
 class DefaultDatastoreBody(Body):
     """The datastore that outputs go to when they name none."""
 
