@@ -19,6 +19,8 @@ class AbstractDatastore:
     Objects come from `Datastore(workspace, name)`, `workspace.datastores` and `workspace.get_default_datastore()`.
     """
 
+    v1_type = ""
+
     def __init__(self, workspace: Workspace, document: dict[str, Any]) -> None:
         self._workspace = workspace
         self._document = document
@@ -35,8 +37,19 @@ class AbstractDatastore:
 
     @property
     def datastore_type(self) -> str:
-        """Kind of storage, such as "local"."""
-        return str(self._document["type"])
+        """Kind of storage in v1's words, such as "AzureBlob"; "local" and "object_store" are new."""
+        return self.v1_type or str(self._document["type"])
+
+    @property
+    def credential_type(self) -> str:
+        """How it is opened: "AccountKey", "Sas", "ServicePrincipal" and the like, or "None"."""
+        return str(self._document.get("credential_type") or "None")
+
+    @property
+    def connection(self) -> str | None:
+        """The id of the Airflow connection with its secrets, if it has any. v1 has no counterpart."""
+        found: str | None = self._document.get("connection")
+        return found
 
     @property
     def description(self) -> str:
@@ -115,6 +128,11 @@ class AbstractDatastore:
         """
         inside = clean_path(prefix or "", f"The prefix of a download from datastore {self.name!r}")
         return _transfer.download(self, inside, target_path, overwrite=overwrite, show_progress=show_progress)
+
+    def _property(self, name: str) -> str | None:
+        """What was said when it was registered, and is only kept to be shown."""
+        found: str | None = (self._document.get("properties") or {}).get(name)
+        return found
 
     def _upload(
         self, files: list[_transfer.LocalFile], target_path: str | None, overwrite: bool, show_progress: bool

@@ -87,7 +87,7 @@ def test_register_datastore(server: ApiServer, admin: Client, workspace: str) ->
 def test_roots_that_would_give_files_away(server: ApiServer, admin: Client, workspace: str, root: str) -> None:
     """Not even who may register datastores can open other folders of the server."""
     given = root.format(shared=server.home / "shared", store=server.store)
-    with pytest.raises(UserErrorException, match="local_roots in section \\[airloom\\]|must be an absolute folder"):
+    with pytest.raises(UserErrorException, match=r"local_roots in section \[airloom\]|must be an absolute folder"):
         admin.create_datastore(workspace, {"name": "sneaky", "root": given})
 
 

@@ -18,7 +18,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import TypeAdapter
 
 from airloom.errors import AirloomError, AlreadyExists, NotFound
-from airloom.storage.datastore_config import LocalConfig
+from airloom.storage.credentials import Credentials, credential_type
+from airloom.storage.datastore_config import (
+    AzureBlobConfig,
+    AzureFileShareConfig,
+    LocalConfig,
+    ObjectStoreConfig,
+    SqlConfig,
+    parse_config,
+)
 from airloom.storage.local import LocalStore
 from airloom.storage.local_datastore import LocalDatastore
 from airloom.storage.saved_datasets import DatasetSource, SavedDatasets
@@ -28,9 +36,12 @@ from airloom.storage.workspace import WorkspaceStore
 NOW = "2026-07-01T10:00:00Z"
 API = "/airloom/api/v1/"
 USER, PASSWORD = "admin", "correct horse"
+NOT_SHOWN = ("credentials", "overwrite", "create_if_not_exists", "skip_validation")
+CONFIGS = (LocalConfig, AzureBlobConfig, AzureFileShareConfig, ObjectStoreConfig, SqlConfig)
+PLACE_FIELDS = {field for config in CONFIGS for field in config.model_fields}
 FIELDS = {
     "workspaces": {"name", "friendly_name", "description", "tags", "exist_ok"},
-    "datastores": {"name", "type", "root", "description", "tags", "overwrite"},
+    "datastores": {*PLACE_FIELDS, "name", "type", "description", "tags", "properties", *NOT_SHOWN},
     "computes": {"name", "type", "provisioning", "description", "tags", "exist_ok"},
     "experiments": {"name", "description", "tags"},
 }
@@ -54,6 +65,7 @@ class State:
         self.root = root
         self.saved = LocalStore(root / "saved")
         self.workspaces: dict[str, dict[str, Any]] = {}
+        self.given: dict[str, dict[str, Any]] = {}
         self.parts: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         self.requests: list[tuple[str, str]] = []
         self.valid_tokens = {"token-0"}
@@ -92,15 +104,20 @@ class State:
         known, name = self.of(workspace, "datastores"), body["name"]
         if name in known and not body.get("overwrite"):
             raise AlreadyExists(f"There is a datastore {name!r} already.")
-        root = body.get("root") or str(self.root / workspace / name)
-        Path(root).mkdir(parents=True, exist_ok=True)
+        shown = {"type": "local", "description": "", "tags": {}, "properties": {}, "created_at": NOW} | {
+            key: value for key, value in body.items() if key not in NOT_SHOWN
+        }
+        if shown["type"] == "local":
+            shown["root"] = body.get("root") or str(self.root / workspace / name)
+            Path(shown["root"]).mkdir(parents=True, exist_ok=True)
+        place = parse_config({key: value for key, value in shown.items() if key in {*PLACE_FIELDS, "name", "type"}})
+        credentials = Credentials.model_validate(body.get("credentials") or {})
+        self.given[name] = body
         known[name] = {
-            "name": name,
-            "type": "local",
-            "root": root,
-            "description": body.get("description") or "",
-            "tags": body.get("tags") or {},
-            "created_at": NOW,
+            **shown,
+            **place.model_dump(exclude={"connection"}),
+            "credential_type": credential_type(shown["type"], credentials),
+            "connection": credentials.connection or (f"{workspace}.{name}" if body.get("credentials") else None),
         }
         return self.datastore(workspace, name)
 

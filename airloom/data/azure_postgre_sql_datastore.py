@@ -1,0 +1,5 @@
+"""Databases of PostgreSQL under the name of v1's module."""
+
+from airloom.data.sql_datastores import AzurePostgreSqlDatastore
+
+__all__ = ["AzurePostgreSqlDatastore"]
