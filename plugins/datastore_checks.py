@@ -7,6 +7,7 @@ from collections.abc import Callable
 from airloom.errors import AirloomError, InvalidGraph
 from airloom.plugins.errors import BadRequest
 from airloom.storage.datastore_config import (
+    AzureBlobConfig,
     DatastoreConfig,
     LocalConfig,
     SqlConfig,
@@ -39,7 +40,14 @@ def _told(config: DatastoreConfig, work: Callable[[], object]) -> None:
 
 
 def _create(config: DatastoreConfig, secrets: Secrets) -> None:
-    """Make the container or share, unless it is there."""
-    raise InvalidGraph(
-        f"Nothing can be made for a datastore of type {config.type}.", hint="Leave out create_if_not_exists."
-    )
+    """Make the container, unless it is there."""
+    if not isinstance(config, AzureBlobConfig):
+        raise InvalidGraph(
+            f"Nothing can be made for a datastore of type {config.type}.", hint="Leave out create_if_not_exists."
+        )
+    from airloom.storage.azure_container import AzureContainer
+
+    container = AzureContainer(config, secrets)
+    with container.told():
+        if not container.client.exists():
+            container.client.create_container()
