@@ -13,7 +13,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException
 
 from airloom.errors import AirloomError, InvalidGraph
-from airloom.graph.model import Definition, ParameterDef, ParameterType, PipelineGraph, PythonScriptSettings, Step
+from airloom.graph.model import Definition, ParameterDef, ParameterType, PipelineGraph, Step, StepSettings
 from airloom.graph.validate import raise_problems, validate_graph
 from airloom.operators.run_context import run_info
 from airloom.operators.secrets import TaskSecrets
@@ -88,7 +88,7 @@ class _Snapshots:
         self._workspace = workspace
         self._digests: dict[str | Path, str] = {}
 
-    def settings(self, step: Step, folder: str | Path) -> PythonScriptSettings:
+    def settings(self, step: Step, folder: str | Path) -> StepSettings:
         """The settings of a step, with the snapshot of its folder."""
         if folder not in self._digests:
             manifest = collect(Path(folder))

@@ -81,20 +81,22 @@ def check_sources_given(graph: PipelineGraph, parameters: Mapping[str, Any], kno
 
 def check_snapshots(graph: PipelineGraph, storage: WorkspaceStore) -> None:
     """Every step's source folder must be in the store, whole."""
-    for digest in dict.fromkeys(step.settings.snapshot for step in graph.steps):
+    for digest in graph.snapshots():
+        users = [(step, step.script) for step in graph.steps if step.script is not None]
+        users = [(step, script) for step, script in users if script.snapshot == digest]
         try:
             manifest = storage.use_snapshot(digest)
         except NotFound:
-            step = next(step for step in graph.steps if step.settings.snapshot == digest)
+            step, _ = users[0]
             raise InvalidGraph(
                 f"The source folder {digest} of step {step.name!r} has not been uploaded.",
                 hint="Submit with the SDK, which uploads it, or PUT the snapshot first.",
                 target=f"step {step.id}",
             ) from None
-        for step in graph.steps:
-            if step.settings.snapshot == digest and not _has_script(manifest.entries, step.settings.script_name):
+        for step, script in users:
+            if not _has_script(manifest.entries, script.script_name):
                 raise InvalidGraph(
-                    f"The source folder of step {step.name!r} has no script {step.settings.script_name!r}.",
+                    f"The source folder of step {step.name!r} has no script {script.script_name!r}.",
                     hint="script_name is relative to source_directory; is the file excluded by .amlignore?",
                     target=f"step {step.id}",
                 )

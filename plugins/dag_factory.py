@@ -16,7 +16,15 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.timetables.base import Timetable
 
 from airloom.execution.names import REUSE_PARAM, ROOT_TASK
-from airloom.graph.model import Definition, ParameterDef, ParameterType, PathSource, Step, source_locations
+from airloom.graph.model import (
+    Definition,
+    ParameterDef,
+    ParameterType,
+    PathSource,
+    PythonScriptSettings,
+    Step,
+    source_locations,
+)
 from airloom.operators.firing import FiredWith
 from airloom.operators.python_script import PythonScriptOperator
 from airloom.operators.run_context import REUSE_MODES
@@ -174,7 +182,7 @@ def _doc(definition: Definition) -> str:
     steps = [
         (
             step.name,
-            step.settings.script_name,
+            _what(step),
             ", ".join(names[step_id] for step_id in step.upstream()),
             step.compute_target or "",
         )
@@ -220,8 +228,17 @@ def _step_doc(step: Step) -> str:
     reads = ", ".join(port.name for port in step.inputs) or "nothing"
     writes = ", ".join(port.name for port in step.outputs) or "nothing"
     reuse = "Reused while nothing that counts for it changes." if step.allow_reuse else "Runs every time."
-    script = _plain(step.settings.script_name)
-    return f"Runs {script}; reads {_plain(reads)}; writes {_plain(writes)}.\n\n{reuse}\n\n{_STATES_IN_WORDS}"
+    return f"{_does(step)}; reads {_plain(reads)}; writes {_plain(writes)}.\n\n{reuse}\n\n{_STATES_IN_WORDS}"
+
+
+def _what(step: Step) -> str:
+    """What a step runs, for a table."""
+    return step.settings.script_name if isinstance(step.settings, PythonScriptSettings) else "copies data"
+
+
+def _does(step: Step) -> str:
+    settings = step.settings
+    return f"Runs {_plain(settings.script_name)}" if isinstance(settings, PythonScriptSettings) else "Copies data"
 
 
 def _plain(text: str) -> str:

@@ -155,13 +155,13 @@ def publish(settings: Settings, user: BaseUser, workspace: str, draft_id: str) -
 def snapshots_in_use(session: Session) -> Iterator[str]:
     """The digests of the source folders of all drafts, which must stay as long as they do."""
     for graph in session.scalars(select(DraftRow.graph).execution_options(yield_per=50)):
-        yield from (step.settings.snapshot for step in parse_graph(graph).steps)
+        yield from parse_graph(graph).snapshots()
 
 
 def _keep_snapshots(settings: Settings, workspace: str, graph: Mapping[str, Any]) -> None:
     """Let no collector that is under way take the source folders; those that are not there yet may come later."""
     storage = workspaces.open_storage(settings, workspace)
-    for digest in {step.settings.snapshot for step in parse_graph(dict(graph)).steps}:
+    for digest in parse_graph(dict(graph)).snapshots():
         with suppress(AirloomError):
             storage.use_snapshot(digest)
 

@@ -75,7 +75,9 @@ def load_file(file: str, dag_id: str, *, taken_by: str | None = None) -> DAG:
     path = Path(file).resolve()  # where a link leads, since the paths in it start there
     folders = _Folders()
     found = _read(path, folders)
-    by_step = {step.id: folders.by_digest.get(step.settings.snapshot) for step in found.graph.steps}
+    by_step = {
+        step.id: folders.by_digest.get(step.script.snapshot) for step in found.graph.steps if step.script is not None
+    }
     return build_dag(
         _definition(found.graph, found.name or dag_id),
         dag_id,

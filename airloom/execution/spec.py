@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from airloom.errors import InvalidGraph
 from airloom.execution.step import RunInfo
 from airloom.graph.model import (
     Argument,
@@ -34,7 +35,13 @@ def make_spec(
     results: Mapping[str, StepResult],
     secrets: Secrets | None = None,
 ) -> StepSpec:
-    """What the runner must know to run one attempt of a step, all of whose upstream results are known."""
+    """What the runner must know to run one attempt of a step, all of whose upstream results are known.
+
+    InvalidGraph if the step runs no script.
+    """
+    script = step.script
+    if script is None:
+        raise InvalidGraph(f"Step {step.name!r} runs no script.", target=step.id)
     workspace = ReuseWorkspace.open(definition.store, definition.workspace, secrets)
     return StepSpec(
         store=definition.store,
@@ -44,14 +51,14 @@ def make_spec(
         step_id=step.id,
         step_name=step.name,
         attempt=attempt,
-        snapshot=step.settings.snapshot,
-        script_name=step.settings.script_name,
+        snapshot=script.snapshot,
+        script_name=script.script_name,
         arguments=tuple(_resolve(argument, run.parameters) for argument in step.arguments),
         environment_variables={
             f"AML_PARAMETER_{_variable(name)}": str(_resolve_literal(value, run.parameters))
             for name, value in step.params.items()
         },
-        environment=step.settings.environment,
+        environment=script.environment,
         inputs=tuple(_staged_input(port, definition, run, results, workspace) for port in step.inputs),
         outputs=tuple(_staged_output(port, step, definition, run, attempt) for port in step.outputs),
         timeout_seconds=step.timeout_seconds,

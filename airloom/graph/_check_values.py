@@ -12,6 +12,7 @@ from airloom.graph.model import (
     ParameterDef,
     PathSource,
     Scalar,
+    Step,
     TabularSource,
     source_locations,
 )
@@ -34,6 +35,11 @@ class GraphProblem:
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
+
+
+def problem(code: str, message: str, step: Step, part: str = "", hint: str = "") -> GraphProblem:
+    """A problem of a step, or of a part of it."""
+    return GraphProblem(code, message, f"step {step.id} {part}".strip(), hint)
 
 
 def check_location(

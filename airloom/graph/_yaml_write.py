@@ -13,6 +13,7 @@ from airloom.graph.model import (
     Argument,
     DataLocation,
     DataSource,
+    DataTransferSettings,
     EnvironmentSpec,
     FilesSource,
     FromParameter,
@@ -105,15 +106,9 @@ def _location(location: DataLocation) -> dict[str, Any]:
 
 
 def _step(step: Step, graph: PipelineGraph, outputs: Outputs, folder: str | None) -> dict[str, Any]:
-    settings = step.settings
     entry: dict[str, Any] = {
-        "type": "PythonScriptStep",
-        "name": step.name,
-        "script_name": settings.script_name,
-        **({"snapshot": settings.snapshot} if folder is None else {"source_directory": folder}),
-        "hash_paths": list(settings.hash_paths),
+        **_settings(step, folder),
         "compute_target": step.compute_target,
-        "environment": _environment(settings.environment),
         "parameters": {name: _argument(value) for name, value in step.params.items()},
         "arguments": [_argument(argument) for argument in step.arguments],
         "inputs": {port.name: _input(port, graph, outputs) for port in step.inputs},
@@ -126,6 +121,21 @@ def _step(step: Step, graph: PipelineGraph, outputs: Outputs, folder: str | None
     }
     present = {key: value for key, value in entry.items() if value is not None and value != [] and value != {}}
     return {**present, "allow_reuse": step.allow_reuse}
+
+
+def _settings(step: Step, folder: str | None) -> dict[str, Any]:
+    settings = step.settings
+    if isinstance(settings, DataTransferSettings):
+        own = settings.model_dump(mode="json", exclude={"type"}, exclude_none=True)
+        return {"type": "DataTransferStep", "name": step.name, **own}
+    return {
+        "type": "PythonScriptStep",
+        "name": step.name,
+        "script_name": settings.script_name,
+        **({"snapshot": settings.snapshot} if folder is None else {"source_directory": folder}),
+        "hash_paths": list(settings.hash_paths),
+        "environment": _environment(settings.environment),
+    }
 
 
 def _retries(retries: Retries | None) -> dict[str, Any]:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import Field
 
-Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
+from airloom.graph.base import Model as Model
+from airloom.graph.base import Scalar as Scalar
+from airloom.graph.step_settings import DataTransferSettings as DataTransferSettings
+from airloom.graph.step_settings import EnvironmentSpec as EnvironmentSpec
+from airloom.graph.step_settings import PythonScriptSettings as PythonScriptSettings
+from airloom.graph.step_settings import StepSettings as StepSettings
+
 ParameterType = Literal["int", "float", "bool", "string", "datapath", "dataset"]
 InputMode = Literal["mount", "download", "direct"]
 OutputMode = Literal["mount", "upload"]
 ReuseMode = Literal["auto", "off", "refresh"]
-
-
-class Model(BaseModel):
-    """Base of all parts of a graph: immutable, and unknown keys are errors rather than silently dropped."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 # --- data -------------------------------------------------------------------------------------------------------
@@ -165,43 +165,6 @@ ParamValue = Annotated[LiteralValue | ParameterValue, Field(discriminator="kind"
 # --- steps ------------------------------------------------------------------------------------------------------
 
 
-class EnvironmentSpec(Model):
-    """What the script's Python environment must hold.
-
-    With no packages, no Python version and no interpreter path, the worker's own default environment is used.
-    `packages` are PEP 508 requirements, `python_version` is like "3.11". `image` names a container image, which counts
-    only on computes that run containers.
-    """
-
-    python_version: str | None = None
-    packages: tuple[str, ...] = ()
-    interpreter_path: str | None = None
-    variables: dict[str, str] = Field(default_factory=dict)
-    image: str | None = None
-
-    @property
-    def is_default(self) -> bool:
-        """True if the worker's own environment serves."""
-        return not self.packages and self.python_version is None and self.interpreter_path is None
-
-
-class PythonScriptSettings(Model):
-    """Settings of a step that runs one Python script of a source folder.
-
-    `snapshot` is the digest of the uploaded source folder. `hash_paths`, when given, names the files and folders in
-    it that count for reuse beside the script itself; all others may change freely.
-    """
-
-    type: Literal["python_script"] = "python_script"
-    script_name: str
-    snapshot: str
-    hash_paths: tuple[str, ...] = ()
-    environment: EnvironmentSpec = EnvironmentSpec()
-
-
-StepSettings = Annotated[PythonScriptSettings, Field(discriminator="type")]
-
-
 class Retries(Model):
     """How often a step whose script fails is run again, and how long it waits before each time.
 
@@ -228,7 +191,7 @@ class Step(Model):
 
     id: str
     name: str
-    settings: PythonScriptSettings
+    settings: StepSettings
     inputs: tuple[InputPort, ...] = ()
     outputs: tuple[OutputPort, ...] = ()
     arguments: tuple[Argument, ...] = ()
@@ -240,6 +203,11 @@ class Step(Model):
     version: str | None = None
     timeout_seconds: int | None = None
     retries: Retries | None = Field(default=None, exclude_if=lambda retries: retries is None)
+
+    @property
+    def script(self) -> PythonScriptSettings | None:
+        """The settings of a step that runs a script; None for steps of other types."""
+        return self.settings if isinstance(self.settings, PythonScriptSettings) else None
 
     def upstream(self) -> tuple[str, ...]:
         """Ids of the steps that must end before this one, each once, in order of first mention."""
@@ -259,6 +227,10 @@ class PipelineGraph(Model):
     sources: dict[str, DataSource] = Field(default_factory=dict)
     steps: tuple[Step, ...]
     continue_on_step_failure: bool = False
+
+    def snapshots(self) -> tuple[str, ...]:
+        """The digests of the source folders of its steps, each once."""
+        return tuple(dict.fromkeys(step.script.snapshot for step in self.steps if step.script is not None))
 
     def step(self, step_id: str) -> Step:
         """The step with this id. Raises KeyError."""

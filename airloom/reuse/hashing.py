@@ -27,6 +27,7 @@ from airloom.graph.model import (
     PipelineGraph,
     PythonScriptSettings,
     Step,
+    StepSettings,
     TabularSource,
 )
 
@@ -52,9 +53,10 @@ def step_key(
 ) -> StepKey:
     """Compute the key of a step.
 
-    `source_digest` is the digest of the step's source folder, or of its `hash_paths` only; `input_digests` maps each
-    input port to the digest of its content; `parameters` holds the values of this run; `sources` the graph's data
-    sources. Raises KeyError if a digest or a parameter that the step uses is missing: without it there is no key.
+    `source_digest` is the digest of the step's source folder, or of its `hash_paths` only, and empty for a step that
+    runs no script; `input_digests` maps each input port to the digest of its content; `parameters` holds the values of
+    this run; `sources` the graph's data sources. Raises KeyError if a digest or a parameter that the step uses is
+    missing: without it there is no key.
     """
     parts: dict[str, Any] = {"format": KEY_FORMAT}
     parts.update(_settings_parts(step.settings, source_digest))
@@ -90,7 +92,10 @@ def parameters_used(step: Step) -> list[str]:
     return sorted({value.parameter for value in values if isinstance(value, ParameterValue)})
 
 
-def _settings_parts(settings: PythonScriptSettings, source_digest: str) -> dict[str, Any]:
+def _settings_parts(settings: StepSettings, source_digest: str) -> dict[str, Any]:
+    if not isinstance(settings, PythonScriptSettings):
+        own = settings.model_dump(mode="json", exclude={"type"}, exclude_none=True)
+        return {"step type": settings.type, **{name.replace("_", " "): value for name, value in own.items()}}
     return {
         "step type": settings.type,
         "script": settings.script_name,

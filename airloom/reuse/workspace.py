@@ -78,8 +78,13 @@ class ReuseWorkspace:
         return self.storage.snapshot(digest)
 
     def source_folder_digest(self, step: Step) -> str:
-        """Digest of what counts of a step's source folder: all of it, or the script and its `hash_paths` only."""
-        settings = step.settings
+        """Digest of what counts of a step's source folder: all of it, or the script and its `hash_paths` only.
+
+        Empty for a step that runs no script.
+        """
+        settings = step.script
+        if settings is None:
+            return ""
         if not settings.hash_paths:
             return settings.snapshot
         return self.digest_of_part(settings.snapshot, (settings.script_name, *settings.hash_paths))

@@ -272,7 +272,7 @@ class Inventory:
                 info=info,
                 dag_id=dag_id(definition),
                 here=here,
-                snapshots=frozenset(step.settings.snapshot for step in definition.graph.steps),
+                snapshots=frozenset(definition.graph.snapshots()),
                 paths=tuple(_paths_of(definition)),
             )
 

@@ -23,10 +23,10 @@ from airloom.graph.model import (
     ParamValue,
     PathSource,
     PipelineGraph,
-    PythonScriptSettings,
     Retries,
     ReuseMode,
     Step,
+    StepSettings,
 )
 from airloom.pipeline.core._bindings import Token
 from airloom.pipeline.core._data import BoundInput, data_source, is_data_parameter
@@ -49,7 +49,7 @@ class BuildContext:
 class StepParts:
     """What a step says of itself beside its ports and its order."""
 
-    settings: PythonScriptSettings
+    settings: StepSettings
     params: Mapping[str, LiteralValue | PipelineParameter] = field(default_factory=dict)
     compute_target: str | None = None
     allow_reuse: bool = True
