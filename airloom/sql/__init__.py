@@ -1,0 +1,1 @@
+"""Databases as places of data: rows are read as Arrow tables, and tables are replaced by them in one step."""
