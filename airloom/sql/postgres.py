@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -62,10 +62,19 @@ class PostgresDatabase:
     @contextmanager
     def load(self, table: str, schema: pa.Schema, stem: str, plan: str) -> Iterator[PostgresLoad]:
         """Open a table for replacing what it holds; it is made if there is none."""
+        from adbc_driver_manager import Error
+
         from airloom.sql.postgres_load import PostgresLoad
 
         with self.connected() as connection:
-            yield PostgresLoad(connection, table, schema, stem, plan)
+            load = PostgresLoad(connection, table, schema, stem, plan)
+            try:
+                yield load
+            except Error as error:
+                if not _is_unreachable(error):  # else the staged pieces serve whoever tries again
+                    with suppress(Error):
+                        load.discard()
+                raise
 
     def _address(self) -> str:
         config, who = self.config, self._connection
@@ -77,9 +86,9 @@ class PostgresDatabase:
 
     def _meaning(self, error: Any) -> Exception:
         """What went wrong, in Airloom's words."""
-        name, state = self.config.name, str(error.sqlstate or "")
+        name, state = self.config.name, error.sqlstate
         text = _told(str(error), self._connection.password)
-        if state[:2] in ("", "08", "28", "3D", "53", "57"):
+        if _is_unreachable(error):
             return StoreUnavailable(
                 f"The database of the datastore {name!r} ({self.config.place}) cannot be used: {text}",
                 hint="Check its address, and login and password in its connection.",
@@ -106,6 +115,11 @@ class PostgresRows:
         for batch in self._reader:
             columns = [_column(array, field) for array, field in zip(batch.columns, self.schema, strict=True)]
             yield pa.record_batch(columns, schema=self.schema)
+
+
+def _is_unreachable(error: Any) -> bool:
+    """True if nothing is wrong with what was asked: no connection, wrong credentials, or a server that goes away."""
+    return (error.sqlstate or "")[:2] in ("", "08", "28", "3D", "53", "57")
 
 
 def quoted(table: str) -> str:
