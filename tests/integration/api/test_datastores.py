@@ -114,7 +114,7 @@ def test_its_own_connection_named_again_stays_its_own(server: ApiServer, admin: 
     [
         ({"type": "azure_blob", "account": "acme"}, "container: Field required"),
         ({"type": "azure_blob", "account": "evil.com/", "container": "data"}, "account: String should match"),
-        ({"type": "azure_blob", "account": "acme", "container": "data", "prefix": "../x"}, "contains .\.\.."),
+        ({"type": "azure_blob", "account": "acme", "container": "data", "prefix": "../x"}, r"contains .\.\.."),
         ({"type": "azure_blob", "account": "acme", "container": "data", "root": "/x"}, "root: Extra inputs"),
         ({"type": "object_store", "url": "file:///etc"}, "may not lie at an address that begins with 'file:'"),
         ({"type": "object_store", "url": "simplecache::s3://b"}, "may not lie at an address"),
