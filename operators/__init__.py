@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from airloom.operators.data_transfer import DataTransferOperator
 from airloom.operators.python_script import PythonScriptOperator
 from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
 
-__all__ = ["PythonScriptOperator", "SkipIfUnchangedSensor"]
+__all__ = ["DataTransferOperator", "PythonScriptOperator", "SkipIfUnchangedSensor"]

@@ -139,10 +139,11 @@ def _steps(dag: DAG) -> list[StepOperator]:
 
 
 def _step(task: StepOperator, snapshots: _Snapshots) -> Step:
-    folder = task.source_directory
-    if folder is None:
-        raise InvalidGraph(f"Task {task.task_id!r} needs a source_directory.", target=task.task_id)
-    settings = snapshots.settings(task.step, folder)
+    folder, settings = task.source_directory, task.step.settings
+    if task.step.script is not None:
+        if folder is None:
+            raise InvalidGraph(f"Task {task.task_id!r} needs a source_directory.", target=task.task_id)
+        settings = snapshots.settings(task.step, folder)
     before = task.upstream_task_ids & {step.task_id for step in _steps(task.dag)}
     return task.step.model_copy(update={"settings": settings, "run_after": tuple(sorted(before))})
 

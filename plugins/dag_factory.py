@@ -17,6 +17,7 @@ from airflow.timetables.base import Timetable
 
 from airloom.execution.names import REUSE_PARAM, ROOT_TASK
 from airloom.graph.model import (
+    DataTransferSettings,
     Definition,
     ParameterDef,
     ParameterType,
@@ -25,6 +26,7 @@ from airloom.graph.model import (
     Step,
     source_locations,
 )
+from airloom.operators.data_transfer import DataTransferOperator
 from airloom.operators.firing import FiredWith
 from airloom.operators.python_script import PythonScriptOperator
 from airloom.operators.run_context import REUSE_MODES
@@ -115,15 +117,15 @@ def build_dag(
 
 
 def _task(step: Step, definition: Definition, dag: DAG, folder: Path | None) -> StepOperator:
-    return PythonScriptOperator.from_step(
-        step,
-        definition,
-        source_directory=folder,
-        dag=dag,
-        task_display_name=step.name,
-        doc_md=_step_doc(step),
-        pool=definition.pools.get(step.compute_target or "", "default_pool"),
-    )
+    settings = {
+        "dag": dag,
+        "task_display_name": step.name,
+        "doc_md": _step_doc(step),
+        "pool": definition.pools.get(step.compute_target or "", "default_pool"),
+    }
+    if isinstance(step.settings, DataTransferSettings):
+        return DataTransferOperator.from_step(step, definition, **settings)
+    return PythonScriptOperator.from_step(step, definition, source_directory=folder, **settings)
 
 
 def _params(definition: Definition) -> ParamsDict:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airloom.data.dataset_consumption_config import DatasetConsumptionConfig
     from airloom.data.file_dataset import FileDataset
     from airloom.data.output_dataset_config import OutputFileDatasetConfig
+    from airloom.data.sql_data_reference import SqlDataReference
     from airloom.data.tabular_dataset import TabularDataset
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "DatasetConsumptionConfig",
     "FileDataset",
     "OutputFileDatasetConfig",
+    "SqlDataReference",
     "TabularDataset",
 ]
 
@@ -34,6 +36,7 @@ __getattr__, __dir__ = lazy_exports(
         "DatasetConsumptionConfig": "airloom.data.dataset_consumption_config",
         "FileDataset": "airloom.data.file_dataset",
         "OutputFileDatasetConfig": "airloom.data.output_dataset_config",
+        "SqlDataReference": "airloom.data.sql_data_reference",
         "TabularDataset": "airloom.data.tabular_dataset",
     },
 )

@@ -61,7 +61,7 @@ def make_spec(
         },
         environment=script.environment,
         inputs=tuple(_staged_input(port, definition, run, results, workspace) for port in step.inputs),
-        outputs=tuple(_staged_output(port, step, definition, run, attempt) for port in step.outputs),
+        outputs=tuple(staged_output(port, step, definition, run, attempt) for port in step.outputs),
         timeout_seconds=step.timeout_seconds,
         pipeline_parameters=dict(run.parameters),
         changes=run.changes,
@@ -123,7 +123,8 @@ def _options(table: TableReading) -> TabularOptions:
     return TabularOptions(**{name: getattr(table, name) for name in TableReading.model_fields})
 
 
-def _staged_output(port: OutputPort, step: Step, definition: Definition, run: RunInfo, attempt: str) -> StagedOutput:
+def staged_output(port: OutputPort, step: Step, definition: Definition, run: RunInfo, attempt: str) -> StagedOutput:
+    """Where an output is to lie at the end: at its author's destination, or else at a place of this attempt."""
     path = f"azureml/{run.run_id}/{step.id}/{attempt}/{port.name}"
     if port.destination is not None:
         path = port.destination.replace("{run-id}", run.run_id).replace("{output-name}", port.name)

@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from airloom.errors import InvalidGraph
+from airloom.errors import InvalidGraph, NotFound
 from airloom.graph.canonical import digest_value
 from airloom.graph.model import (
     DataSource,
+    DataTransferSettings,
     FromParameter,
     FromSource,
     InputPort,
@@ -106,6 +107,7 @@ class ReuseWorkspace:
 
         Raises an AirloomError if any content that counts cannot be read: such a step runs, and is never reused.
         """
+        _refuse_database(step)
         return step_key(
             step,
             source_digest=self.source_folder_digest(step),
@@ -156,6 +158,13 @@ class _AtOneMoment(ReuseWorkspace):
         if known is None:
             known = self._parts[snapshot, paths] = super().digest_of_part(snapshot, paths)
         return known
+
+
+def _refuse_database(step: Step) -> None:
+    """NotFound for a step that reads rows of a database or writes a table: what these hold has no digest."""
+    settings = step.settings
+    if isinstance(settings, DataTransferSettings) and (settings.rows or settings.table):
+        raise NotFound("It reads or writes a database, of whose content nothing is known before it is read.")
 
 
 def bound_data(

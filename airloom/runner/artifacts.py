@@ -9,10 +9,9 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from airloom.errors import AirloomError
-from airloom.runner.spec import StepSpec
 from airloom.storage.paths import is_inside
 from airloom.storage.workspace import WorkspaceStore
 
@@ -24,6 +23,22 @@ JOURNALS = ("metrics.jsonl", "run.jsonl")
 UPLOADS = "uploads"
 
 
+class AttemptNamed(Protocol):
+    """Names an attempt of a step."""
+
+    @property
+    def run_id(self) -> str:
+        """The run of the pipeline."""
+
+    @property
+    def step_id(self) -> str:
+        """The step."""
+
+    @property
+    def attempt(self) -> str:
+        """The attempt."""
+
+
 class Artifacts:
     """The artifacts of one attempt. Open it to write logs.
 
@@ -31,7 +46,7 @@ class Artifacts:
     store they are kept in `folder` and uploaded when closed.
     """
 
-    def __init__(self, store: WorkspaceStore, spec: StepSpec, folder: Path) -> None:
+    def __init__(self, store: WorkspaceStore, spec: AttemptNamed, folder: Path) -> None:
         self._store = store
         self._attempt = (spec.run_id, spec.step_id, spec.attempt)
         self._folder = folder

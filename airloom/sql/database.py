@@ -53,6 +53,9 @@ class Database(Protocol):
         With `as_text`, columns of types that a text file has no form of its own for come as the database writes them.
         """
 
+    def columns(self, table: str) -> dict[str, str]:
+        """The types of a table's columns, by name; empty if there is no such table."""
+
     def load(self, table: str, schema: pa.Schema, stem: str, plan: str) -> AbstractContextManager[TableLoad]:
         """Open a table for replacing what it holds; it is made if there is none.
 

@@ -24,6 +24,10 @@ _BATCH_BYTES = 16 * 1024 * 1024
 _NO_VIEWS = ("42501", "25006")
 """What PostgreSQL says when no view can be made: no right to, or a standby."""
 
+_EARLIEST_DAY = -2_440_588
+_EARLIEST_INSTANT = _EARLIEST_DAY * 86_400_000_000
+"""Where PostgreSQL's calendar begins, in days and in microseconds from 1970: 24 November 4714 BC."""
+
 
 class PostgresDatabase:
     """A database of a PostgreSQL server."""
@@ -58,6 +62,11 @@ class PostgresDatabase:
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
             cursor.execute(_selection(types, as_text) if types else query)
             yield PostgresRows(cursor.fetch_record_batch(), types)
+
+    def columns(self, table: str) -> dict[str, str]:
+        """The types of a table's columns, by name; empty if there is no such table."""
+        with self.connected() as connection:
+            return columns_of(connection, quoted(table))
 
     @contextmanager
     def load(self, table: str, schema: pa.Schema, stem: str, plan: str) -> Iterator[PostgresLoad]:
@@ -96,7 +105,8 @@ class PostgresDatabase:
             )
         if state in ("42P01", "3F000"):
             return NotFound(f"The datastore {name!r} has no such table: {text}", hint="Check its name.", target=name)
-        hint = "Give the login of its connection the right to do this." if state == "42501" else ""
+        refused = state == "42501" or "permission denied" in text
+        hint = "Give the login of its connection the right to do this." if refused else ""
         return StepFailed(f"The database of the datastore {name!r} refuses: {text}", hint=hint, target=name)
 
 
@@ -119,7 +129,11 @@ class PostgresRows:
 
 def _is_unreachable(error: Any) -> bool:
     """True if nothing is wrong with what was asked: no connection, wrong credentials, or a server that goes away."""
-    return (error.sqlstate or "")[:2] in ("", "08", "28", "3D", "53", "57")
+    from adbc_driver_manager import AdbcStatusCode
+
+    if error.sqlstate:
+        return error.sqlstate[:2] in ("08", "28", "3D", "53", "57")
+    return bool(error.status_code == AdbcStatusCode.IO)
 
 
 def quoted(table: str) -> str:
@@ -160,6 +174,17 @@ def _selection(types: dict[str, str], as_text: bool) -> str:
     return f"SELECT {', '.join(columns)} FROM pg_temp.{_VIEW}"
 
 
+def columns_of(connection: Any, table: str) -> dict[str, str]:
+    """The types of the columns of a table, whose name is quoted already; empty if there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute "
+            "WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            (table,),
+        )
+        return dict(cursor.fetchall())
+
+
 def quoted_name(name: str) -> str:
     """A column's name in a statement."""
     return '"' + name.replace('"', '""') + '"'
@@ -184,6 +209,7 @@ def _column(array: Any, field: pa.Field) -> Any:
     import pyarrow.compute as pc
 
     plain = array.storage if isinstance(array, pa.ExtensionArray) else array
+    _check_times(plain, field.name)
     if plain.type == field.type:
         return plain
     try:
@@ -194,6 +220,26 @@ def _column(array: Any, field: pa.Field) -> Any:
             hint=f'Cast it in the query: "{field.name}"::text.',
             target=field.name,
         ) from None
+
+
+def _check_times(array: Any, column: str) -> None:
+    """StepFailed for an instant that Arrow cannot hold, such as infinity: the driver lets it wrap around."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = array.flatten() if pa.types.is_list(array.type) else array
+    if pa.types.is_timestamp(values.type):
+        least, earliest = pc.min(values.view(pa.int64())).as_py(), _EARLIEST_INSTANT
+    elif pa.types.is_date32(values.type):
+        least, earliest = pc.min(values.view(pa.int32())).as_py(), _EARLIEST_DAY
+    else:
+        return
+    if least is not None and least < earliest:
+        raise StepFailed(
+            f"The column {column!r} has a date or time, such as infinity, that no file can hold.",
+            hint=f'Leave the row out, or cast it in the query: "{column}"::text.',
+            target=column,
+        )
 
 
 def _told(text: str, password: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airloom.errors import IntegrityError, StepFailed
 from airloom.sql.fields import loadable, postgres_type
-from airloom.sql.postgres import quoted, quoted_name
+from airloom.sql.postgres import columns_of, quoted, quoted_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,11 +56,11 @@ class PostgresLoad:
         Others read the old rows until it is committed. The table keeps its columns, indexes, rights and triggers.
         """
         with self._connection.cursor() as cursor:
-            types = self._types()
+            types = columns_of(self._connection, self._table)
             if not types:
                 columns = (f"{quoted_name(field.name)} {postgres_type(field)}" for field in self._columns)
                 cursor.execute(f"CREATE TABLE {self._table} ({', '.join(columns)})")
-                types = self._types()
+                types = columns_of(self._connection, self._table)
             cursor.execute(f"DELETE FROM {self._table}")
             names = ", ".join(quoted_name(name) for name in self._columns.names)
             values = ", ".join(f"{quoted_name(name)}::{types[name]}" for name in self._columns.names)
@@ -83,18 +83,8 @@ class PostgresLoad:
             cursor.execute(f"DROP TABLE IF EXISTS {self._staging}")
         self._connection.commit()
 
-    def _types(self) -> dict[str, str]:
-        """The types of the table's columns, by name; empty if there is no such table."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute "
-                "WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
-                (self._table,),
-            )
-            return dict(cursor.fetchall())
-
     def _check_columns(self) -> None:
-        types = self._types()
+        types = columns_of(self._connection, self._table)
         lacking = [name for name in self._columns.names if name not in types] if types else []
         if lacking:
             raise StepFailed(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
-from airloom.errors import IntegrityError, StepFailed
+from airloom.errors import IntegrityError
 from airloom.storage.tree import TreeManifest
 from airloom.transfer.plan import Plan, PlannedFile
 from airloom.transfer.reading import read_piece
@@ -26,8 +26,8 @@ Check = Callable[[], None]
 def move(plan: Plan, target: Target, check: Check, say: Say) -> TreeManifest:
     """Move all files of a plan. What is at the destination then is returned.
 
-    Pieces that an earlier attempt has left are not moved again, whatever ended it. StepFailed if a source was changed
-    meanwhile; then nothing is published, and nothing kept.
+    Pieces that an earlier attempt has left are not moved again, whatever ended it. IntegrityError if a source was
+    changed meanwhile; then nothing is published, and nothing kept.
     """
     target.begin()
     todo = [(file, index) for file in plan.files for index in target.lacking(file)]
@@ -87,7 +87,7 @@ class _Progress:
 
 
 def check_unchanged(plan: Plan) -> None:
-    """StepFailed if a file is not what it was when the plan was made."""
+    """IntegrityError if a file is not what it was when the plan was made."""
     listed: dict[tuple[str, str], object] = {}
     folders = {(file.source.config.name, _folder(file)): file.source for file in plan.files}
     for (name, folder), source in folders.items():
@@ -95,7 +95,7 @@ def check_unchanged(plan: Plan) -> None:
             listed[name, info.path] = info
     for file in plan.files:
         if listed.get((file.source.config.name, file.info.path)) != file.info:
-            raise StepFailed(
+            raise IntegrityError(
                 f"The file {file.info.path!r} of the datastore {file.source.config.name!r} was changed or removed "
                 "while it was copied.",
                 hint="Run the step again once nothing writes there.",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from airloom.errors import AlreadyExists, NotFound, StepFailed
+from airloom.errors import AlreadyExists, IntegrityError, NotFound, StepFailed
 from airloom.graph.canonical import digest_value
 from airloom.graph.model import DataLocation
 from airloom.storage.datastores import DatastoreHandle, FileInfo
@@ -137,9 +137,9 @@ def base_of(location: DataLocation, source: DatastoreHandle) -> str:
     return validate_relative(location.path)
 
 
-def changed(location: DataLocation) -> StepFailed:
+def changed(location: DataLocation) -> IntegrityError:
     """The error for a source that is not what it was when the transfer began."""
-    return StepFailed(
+    return IntegrityError(
         f"What lies at {location.path!r} of the datastore {location.datastore!r} was changed while it was copied.",
         hint="Run the step again once nothing writes there.",
         target=location.path,

@@ -36,19 +36,16 @@ class TransferSpec:
     run_id: str
     step_id: str
     step_name: str
+    attempt: str
     settings: DataTransferSettings
     locations: tuple[DataLocation, ...] = ()
     output: StagedOutput | None = None
+    timeout_seconds: float | None = None
 
     @cached_property
     def stem(self) -> str:
         """How the names of all that the attempts of this step keep begin."""
         return staging_stem(self.run_id, self.step_id)
-
-
-def run_transfer(workspace: WorkspaceStore, spec: TransferSpec, check: Check, say: Say) -> dict[str, OutputRef]:
-    """Move the data, and return the outputs by port. Raises StepFailed, or another AirloomError."""
-    return Transfer(workspace, spec, check, say).run()
 
 
 class Transfer:
@@ -60,7 +57,7 @@ class Transfer:
         self._open: dict[str, DatastoreHandle] = {}
 
     def run(self) -> dict[str, OutputRef]:
-        """Move the data."""
+        """Move the data; the outputs by port. Raises StepFailed, or another AirloomError."""
         settings = self._spec.settings
         self._check()
         if settings.table is not None:
@@ -204,7 +201,7 @@ class Transfer:
         database = self._database(table.datastore)
         named = [(file.path or file.info.path, file.source.local_path(file.info.path)) for file in plan.files]
         files = [(name, path) for name, path in named if path is not None]
-        rows = TableFiles(files, self._spec.settings.file_format, text=False)
+        rows = TableFiles(files, self._spec.settings.file_format, text=bool(database.columns(table.table)))
         stem = digest_value([self._spec.run_id, self._spec.step_id])
         with database.load(table.table, rows.schema, stem, plan.id) as load:
             done = load.staged

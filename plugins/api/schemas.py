@@ -111,7 +111,7 @@ class ComputeBody(Body):
     """A compute target to be created; with `exist_ok` one that is there already is returned as it is."""
 
     name: str
-    type: Literal["AmlCompute", "ComputeInstance", "Local"] = "AmlCompute"
+    type: Literal["AmlCompute", "ComputeInstance", "DataFactory", "Local"] = "AmlCompute"
     provisioning: Provisioning = Provisioning()
     description: str = ""
     tags: Tags = Field(default_factory=dict)

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from airloom.core.compute.amlcompute import AmlCompute
 from airloom.core.compute.compute import ComputeTarget
+from airloom.core.compute.datafactory import DataFactoryCompute
 
-__all__ = ["AmlCompute", "ComputeTarget"]
+__all__ = ["AmlCompute", "ComputeTarget", "DataFactoryCompute"]

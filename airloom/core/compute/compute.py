@@ -76,7 +76,11 @@ class ComputeTarget:
 
     @staticmethod
     def attach(workspace: Workspace, name: str, attach_configuration: Any) -> ComputeTarget:
-        """Raises UserErrorException: existing machines cannot be attached in this version."""
+        """Make a DataFactoryCompute. Raises UserErrorException for other kinds: no machines can be attached."""
+        from airloom.core.compute.datafactory import DataFactoryConfiguration
+
+        if isinstance(attach_configuration, DataFactoryConfiguration):
+            return ComputeTarget.create(workspace, name, attach_configuration)
         raise not_yet(
             f"Attaching {name!r} as a compute target",
             "Make one with ComputeTarget.create(workspace, name, AmlCompute.provisioning_configuration(...)).",

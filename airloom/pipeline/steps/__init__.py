@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airloom.pipeline.steps.data_transfer_step import DataTransferStep
 from airloom.pipeline.steps.python_script_step import PythonScriptStep
 
-__all__ = ["PythonScriptStep"]
+__all__ = ["DataTransferStep", "PythonScriptStep"]
