@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 from urllib.parse import quote
 
 from airloom._calls import BLOCK, JsonObject, path_to
+from airloom._dataset_calls import DatasetCalls
 from airloom._published_calls import MOST, PublishedCalls
 from airloom._transport import (
     Credentials,
@@ -48,7 +49,7 @@ class Readable(Protocol):
         """The next bytes; none at the end."""
 
 
-class Client(PublishedCalls):
+class Client(PublishedCalls, DatasetCalls):
     """Talks to one Airloom server. Safe for many threads; nothing is sent before the first call."""
 
     def __init__(self, endpoint: str, credentials: Credentials | None = None) -> None:
@@ -268,14 +269,6 @@ class Client(PublishedCalls):
     def cancel_run(self, workspace: str, run_id: str) -> JsonObject:
         """End a run; one that has ended already stays as it is."""
         return self._object("POST", path_to("workspaces", workspace, "runs", run_id, "cancel"))
-
-    def save_dataset(self, workspace: str, source: JsonObject) -> JsonObject:
-        """Keep where a dataset lies and how it is read; the answer has its id."""
-        return self._object("POST", path_to("workspaces", workspace, "datasets"), {"source": source})
-
-    def get_dataset(self, workspace: str, dataset_id: str) -> JsonObject:
-        """A saved dataset."""
-        return self._object("GET", path_to("workspaces", workspace, "datasets", dataset_id))
 
     def resume_run(self, workspace: str, run_id: str) -> JsonObject:
         """Let a run that failed or was canceled go on from the steps that have no result."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
+from airloom.execution.registering import announce_datasets
 from airloom.operators.definition import definition_and_run, steps_after_other_tasks
 from airloom.operators.waiting import LOST_WORKER_RETRIES, RETRY_DELAY, wait_for
 from airloom.operators.xcoms import push_plan
@@ -61,10 +62,19 @@ class SkipIfUnchangedSensor(BaseSensorOperator):
         plan = wait_for(lambda: self._finished_plan(context))
         for step_id, decision in plan.decisions.items():
             self.log.info("%s: %s. %s", step_id, decision.action, decision.message)
+        self._announce_datasets(context, plan)
         push_plan(context["ti"], plan)
         self.log.info("%d of %d steps are unchanged.", len(plan.reused), len(plan.decisions))
         if plan.reused:
             raise DownstreamTasksSkipped(tasks=list(plan.reused))
+
+    def _announce_datasets(self, context: Context, plan: Plan) -> None:
+        """Outputs that are to become datasets do so too when an earlier run has made them."""
+        definition, run = definition_and_run(self, context)
+        steps = [definition.graph.step(step_id) for step_id in plan.reused]
+        if any(port.registration is not None for step in steps for port in step.outputs):
+            storage = ReuseWorkspace.open(definition.store, definition.workspace).storage
+            announce_datasets(storage, steps, plan.reused, run.run_id)
 
     def _finished_plan(self, context: Context) -> Plan | None:
         poked = self.poke(context)

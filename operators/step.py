@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from airloom.errors import AirloomError, AttemptLost, NotFound, StoreUnavailable
 from airloom.execution import Busy, RunInfo, StepExecution
+from airloom.execution.registering import announce_datasets
 from airloom.execution.stop import RunStop
 from airloom.operators.definition import definition_and_run
 from airloom.operators.links import StepLink
@@ -109,6 +110,10 @@ class StepOperator(BaseOperator):
             try_again(self.step.retries, error, context)
             stop.announce(self.step.id)
             raise AirflowFailException(str(error)) from error
+        for name in announce_datasets(
+            workspace.storage, [self._step_of(definition)], {self.step.id: result}, run.run_id
+        ):
+            self.log.info("The output becomes a version of the dataset %s.", name)
         push_result(context["ti"], result)
         if result.explanation is not None:
             self.log.info("%s: %s", result.status, result.explanation.message)
@@ -118,7 +123,7 @@ class StepOperator(BaseOperator):
     def _result(
         self, context: Context, definition: Definition, run: RunInfo, workspace: ReuseWorkspace, stop: RunStop
     ) -> StepResult:
-        step = definition.graph.step(self.step.id)
+        step = self._step_of(definition)
         attempt = new_attempt(context)
         plan, results = self._plan_and_upstream_results(context["ti"], step)
         execution = StepExecution(step, definition.graph, run, workspace, attempt, results)
@@ -141,6 +146,9 @@ class StepOperator(BaseOperator):
             places = [port.datastore or definition.default_datastore for port in step.outputs]
             remove_remains(workspace.storage, places, run.run_id, step.id)
         return result
+
+    def _step_of(self, definition: Definition) -> Step:
+        return definition.graph.step(self.step.id)
 
     def _skip_if_stopped(self, stop: RunStop, ti: Any) -> None:
         failed = stop.announced_by()

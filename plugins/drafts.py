@@ -21,6 +21,7 @@ from airloom.graph.validate import parse_graph
 from airloom.plugins import experiments, publishing, runs, submission, workspaces
 from airloom.plugins.airflow_gateway import READ_RUN, BaseUser, Session, is_allowed, open_session
 from airloom.plugins.checking import check_name
+from airloom.plugins.dataset_references import References
 from airloom.plugins.db.models import WorkspaceRow
 from airloom.plugins.db.published import DraftRow
 from airloom.plugins.errors import BadRequest, Denied
@@ -69,7 +70,7 @@ def create(settings: Settings, user: BaseUser, workspace: str, origin: Origin, g
     with open_session() as session:
         row = workspaces.find(session, settings, workspace)
         copied, parents = _copied(session, settings, user, row, origin)
-        content = replace(copied, **given)
+        content = _resolved(replace(copied, **given), References(session, settings, row))
         content.check()
         _keep_snapshots(settings, workspace, content.graph)
         session.add(
@@ -97,7 +98,8 @@ def list_some(session: Session, workspace: WorkspaceRow, tags: Sequence[Tag], li
 
 def change(settings: Settings, session: Session, workspace: str, row: DraftRow, given: Mapping[str, Any]) -> None:
     """Change what is given of a draft; the rest stays."""
-    content = replace(_content(row), **given)
+    references = References(session, settings, workspaces.find(session, settings, workspace))
+    content = _resolved(replace(_content(row), **given), references)
     content.check()
     _keep_snapshots(settings, workspace, content.graph)
     for name, value in _columns(content).items():
@@ -150,6 +152,13 @@ def publish(settings: Settings, user: BaseUser, workspace: str, draft_id: str) -
         experiment=draft.experiment,
     )
     return publishing.publish(settings, user, workspace, asked)
+
+
+def _resolved(content: Content, references: References) -> Content:
+    """The content with the versions of the datasets that it names, which stay what they are from now on."""
+    return replace(
+        content, graph=references.in_graph(content.graph), parameters=references.in_values(content.parameters)
+    )
 
 
 def snapshots_in_use(session: Session) -> Iterator[str]:

@@ -24,6 +24,7 @@ from airloom.graph.validate import parse_graph
 from airloom.plugins import runs, schedule_documents, workspaces
 from airloom.plugins.airflow_gateway import READ_RUN, BaseUser, Session, is_allowed, open_session
 from airloom.plugins.checking import check_name, check_snapshots, define
+from airloom.plugins.dataset_references import References
 from airloom.plugins.db.models import WorkspaceRow
 from airloom.plugins.db.published import PipelineRow
 from airloom.plugins.errors import BadRequest, Denied
@@ -166,7 +167,7 @@ def _graph(
     if (publishing.graph is None) == (publishing.run_id is None):
         raise BadRequest("Give either a graph or the id of a run to publish the pipeline of.", target="graph")
     if publishing.graph is not None:
-        graph = parse_graph(dict(publishing.graph))
+        graph = parse_graph(References(session, settings, workspace).in_graph(publishing.graph))
     else:
         run = runs.find_row(session, workspace, publishing.run_id or "")
         if not is_allowed(user, READ_RUN, run.dag_id):

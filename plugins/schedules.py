@@ -18,6 +18,7 @@ from airloom.plugins.airflow_gateway import BaseUser, Session, open_session
 from airloom.plugins.checking import check_name
 from airloom.plugins.creation import lock
 from airloom.plugins.data_schedules import begin_to_watch, place_of
+from airloom.plugins.dataset_references import References
 from airloom.plugins.db.models import WorkspaceRow, utc_now
 from airloom.plugins.db.published import ScheduleRow
 from airloom.plugins.errors import BadRequest, Conflict
@@ -61,7 +62,7 @@ def create(settings: Settings, user: BaseUser, workspace: str, asked: Scheduling
             pipeline_id=asked.pipeline_id,
             endpoint_id=asked.endpoint_id,
             experiment=asked.experiment,
-            parameters=dict(asked.parameters),
+            parameters=References(session, settings, home).in_values(asked.parameters),
             status=ACTIVE,
             continue_on_step_failure=asked.continue_on_step_failure,
             created_by=user.get_name(),
@@ -92,6 +93,9 @@ def change(settings: Settings, user: BaseUser, workspace: str, schedule_id: str,
     with open_session() as session:
         home = workspaces.find(session, settings, workspace)
         row = find(session, home, schedule_id)
+        if changes.get("parameters") is not None:
+            resolved = References(session, settings, home).in_values(changes["parameters"])
+            changes = {**changes, "parameters": resolved}
         lock(session, row)
         watched = row.data_trigger
         target = pipeline_of(session, home, row)

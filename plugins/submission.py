@@ -31,6 +31,7 @@ from airloom.plugins.airflow_gateway import (
     open_session_in_turn,
 )
 from airloom.plugins.checking import check_snapshots, check_sources_given, define
+from airloom.plugins.dataset_references import References
 from airloom.plugins.db.models import RunRow, WorkspaceRow
 from airloom.plugins.db.published import PipelineRow
 from airloom.plugins.errors import Conflict, Denied
@@ -71,14 +72,15 @@ def submit(settings: Settings, user: BaseUser, workspace: str, graph: Mapping[st
     """Check and store the pipeline, make it known to Airflow, and create the run; returns the run's id."""
     experiments.check_experiment_name(request.experiment)
     given = once(request.idempotency_key, graph=graph, **asdict(request))
-    parsed = parse_graph(dict(graph))
     with open_session() as session:
         row = workspaces.find(session, settings, workspace)
         first = first_run(session, row.id, given)
         if first is not None:
             return _repeated(user, first)
+        references = References(session, settings, row)
+        parsed = parse_graph(references.in_graph(graph))
         definition = define(session, settings, row, request.experiment, parsed)
-        parameters = _check_values(session, row, parsed, request)
+        parameters = _check_values(session, references, row, parsed, request)
     check_snapshots(parsed, workspaces.open_storage(settings, workspace))
     dag = dag_id(definition)
     check_may_run(user, dag)
@@ -99,7 +101,8 @@ def start(settings: Settings, user: BaseUser, workspace: str, target: PipelineRo
             return _repeated(user, first)
         check_active(target)
         definition = definitions.get(target.definition)
-        parameters = _check_values(session, row, definition.graph, request)
+        references = References(session, settings, row)
+        parameters = _check_values(session, references, row, definition.graph, request)
     if not dag_is_known(target.dag_id):
         # The server died after it had published the pipeline, or somebody deleted the DAG in Airflow.
         make_known(definition, target.dag_id, definitions, settings.dag_timeout_seconds)
@@ -121,10 +124,10 @@ def check_active(pipeline: PipelineRow) -> None:
 
 
 def _check_values(
-    session: Session, workspace: WorkspaceRow, graph: PipelineGraph, request: RunRequest
+    session: Session, references: References, workspace: WorkspaceRow, graph: PipelineGraph, request: RunRequest
 ) -> dict[str, Any]:
     """The value of every parameter of the run."""
-    parameters = check_parameters(graph, request.parameters)
+    parameters = check_parameters(graph, references.in_values(request.parameters))
     check_sources_given(graph, parameters, datastores.names(session, workspace))
     return parameters
 

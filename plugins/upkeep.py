@@ -25,9 +25,13 @@ from airloom.plugins.airflow_gateway import (
     unfinished_runs,
     xcoms,
 )
+from airloom.plugins.dataset_wishes import grant_wishes
+from airloom.plugins.datasets import places
 from airloom.plugins.db.models import WorkspaceRow, utc_now
 from airloom.plugins.db.published import PipelineRow
 from airloom.plugins.drafts import snapshots_in_use
+from airloom.plugins.settings import load_settings
+from airloom.plugins.workspaces import open_storage
 from airloom.reuse.plan import Plan
 from airloom.storage.datastore_config import DatastoreConfig, parse_config
 from airloom.storage.definitions import digest16_of_dag_id
@@ -40,12 +44,18 @@ class AirflowRuns:
     """The runs of this deployment, read from Airflow's database in sessions of their own."""
 
     def uses(self, dag_ids: Collection[str], since: datetime) -> list[RunUse]:
-        """All runs that have not ended, with all that they use, and those of these DAGs that ended since."""
+        """All runs that have not ended, with all that they use, and those of these DAGs that ended since.
+
+        What drafts and registered datasets refer to is in use too.
+        """
+        for workspace_id, name in self._workspaces():
+            grant_wishes(workspace_id, open_storage(load_settings(), name))
         with open_session() as session:
             live = [_live_use(session, run) for run in unfinished_runs(session)]
             ended = [_use(run, live=False) for run in runs_ended_since(session, dag_ids, since)]
             drafts = RunUse("drafts", live=True, last_used=utc_now(), snapshots=frozenset(snapshots_in_use(session)))
-        return [*live, *ended, drafts]
+            kept = RunUse("datasets", live=True, last_used=utc_now(), paths=tuple(places(session)))
+        return [*live, *ended, drafts, kept]
 
     def published(self) -> Collection[str]:
         """The definitions of published pipelines, disabled ones too: they may be enabled again."""
@@ -61,6 +71,10 @@ class AirflowRuns:
         """Take the retirement of a DAG back."""
         with open_session() as session:
             revive_dag(session, dag_id)
+
+    def _workspaces(self) -> Collection[tuple[int, str]]:
+        with open_session() as session:
+            return [(row.id, row.name) for row in session.scalars(select(WorkspaceRow))]
 
     def workspaces(self) -> Collection[str]:
         """The names of all workspaces."""

@@ -97,7 +97,7 @@ def _place_of_source(source: DataSource, workspace: ReuseWorkspace) -> dict[str,
         "digest": workspace.source_digest(source),
     }
     if isinstance(source, TabularSource):
-        place["tabular"] = TabularOptions(**source.model_dump(exclude={"kind", "locations"}))
+        place["tabular"] = TabularOptions(**source.model_dump(exclude={"kind", "locations", "dataset"}))
     return place
 
 

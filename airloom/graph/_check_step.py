@@ -29,6 +29,7 @@ from airloom.graph.model import (
 )
 from airloom.graph.names import (
     ROOT_TASK,
+    dataset_fault,
     is_digest,
     parameter_variable,
     path_fault,
@@ -219,6 +220,10 @@ def _check_outputs(step: Step, datastores: Collection[str]) -> Iterator[GraphPro
         if fault:
             message = f"{what} has the destination '{port.destination}', which {fault}."
             yield _problem("BadPath", message, step, part, "Give a path relative to the root of the datastore.")
+        fault = None if port.registration is None else dataset_fault(port.registration.name)
+        if port.registration is not None and fault:
+            message = f"{what} is to become the dataset '{port.registration.name[:80]}', whose name {fault}."
+            yield _problem("BadName", message, step, part, "Give it another name.")
 
 
 def _check_arguments(step: Step, graph: PipelineGraph) -> Iterator[GraphProblem]:

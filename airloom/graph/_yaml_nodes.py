@@ -63,6 +63,10 @@ class Node:
         """True for `key: value` blocks."""
         return isinstance(self.raw, yaml.MappingNode)
 
+    def is_list(self) -> bool:
+        """True for lists."""
+        return isinstance(self.raw, yaml.SequenceNode)
+
     def items(self, what: str) -> dict[str, Node]:
         """The entries of a mapping by key. Merge keys (`<<`) are honoured, repeated keys refused."""
         if self.is_null():

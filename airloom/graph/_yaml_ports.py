@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 from airloom.graph._yaml_nodes import Node
+from airloom.graph._yaml_registration import read_registration
 from airloom.graph._yaml_sources import Reference, default_mode, read_mode, read_placing
 from airloom.graph.model import (
     Argument,
@@ -38,6 +39,7 @@ _OUTPUT_KEYS = (
     "overwrite",
     "path_on_datastore",
     "pipeline_output_name",
+    "register",
 )
 _TOKENS = ("input", "output", "parameter", "side_input")
 
@@ -159,7 +161,7 @@ def read_output(name: str, node: Node, step: str) -> OutputPort:
         )
         if key in fields and not fields[key].is_null()
     }
-    folder = fields.get("is_directory")
+    folder, register = fields.get("is_directory"), fields.get("register")
     mode = fields["bind_mode"].choice(f"bind_mode of {what}", ("mount", "upload")) if "bind_mode" in fields else "mount"
     return OutputPort(
         name=name,
@@ -167,7 +169,10 @@ def read_output(name: str, node: Node, step: str) -> OutputPort:
         is_directory=folder is not None and not folder.is_null() and folder.flag(f"is_directory of {what}"),
         path_on_compute=path,
         overwrite=overwrite,
-        **texts,
+        datastore=texts.get("datastore"),
+        destination=texts.get("destination"),
+        pipeline_output_name=texts.get("pipeline_output_name"),
+        registration=None if register is None or register.is_null() else read_registration(register, what),
     )
 
 

@@ -101,8 +101,9 @@ def read_source(node: Node, what: str, more: tuple[str, ...] = ()) -> DataSource
     """Data on a datastore: a path, `files` or a `tabular`. `more` are keys that may stand beside it."""
     fields = node.items(what)
     if "files" in fields:
-        node.fields(what, ("files", *more))
-        return FilesSource(locations=_locations(fields["files"], what))
+        node.fields(what, ("files", "partition_format", *more))
+        parts = fields["partition_format"].text(f"partition_format of {what}") if "partition_format" in fields else None
+        return FilesSource(locations=_locations(fields["files"], what), partition_format=parts)
     if "tabular" in fields:
         node.fields(what, ("tabular", *_READING, *more))
         return _table(fields, what)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from airloom.graph._yaml_nodes import plain_value
+from airloom.graph._yaml_registration import write_registration
 from airloom.graph._yaml_sources import default_mode
 from airloom.graph.model import (
     Argument,
@@ -47,7 +48,7 @@ def write_pipeline(graph: PipelineGraph, *, name: str = "", source_directories: 
     if graph.parameters:
         body["parameters"] = {p.name: {"type": p.type, "default": _plain(p.default)} for p in graph.parameters}
     if graph.sources:
-        body["data_references"] = {key: _source(value) for key, value in graph.sources.items()}
+        body["data_references"] = {key: _reference(value) for key, value in graph.sources.items()}
     if graph.continue_on_step_failure:
         body["continue_on_step_failure"] = True
     folders = source_directories or {}
@@ -91,12 +92,19 @@ def _plain(value: Any) -> Any:
     return _source(value) if isinstance(value, PathSource | FilesSource | TabularSource) else value
 
 
+def _reference(source: DataSource) -> dict[str, Any]:
+    if isinstance(source, PathSource) or source.dataset is None:
+        return _source(source)
+    return {"dataset_name": source.dataset.name, "dataset_version": source.dataset.version}
+
+
 def _source(source: DataSource) -> dict[str, Any]:
     if isinstance(source, PathSource):
         return _location(source.location)
     if isinstance(source, FilesSource):
-        return {"files": [_location(location) for location in source.locations]}
-    reading = source.model_dump(mode="json", exclude={"kind", "locations"}, exclude_defaults=True)
+        parts = {} if source.partition_format is None else {"partition_format": source.partition_format}
+        return {"files": [_location(location) for location in source.locations], **parts}
+    reading = source.model_dump(mode="json", exclude={"kind", "locations", "dataset"}, exclude_defaults=True)
     return {"tabular": [_location(location) for location in source.locations], **reading}
 
 
@@ -177,6 +185,7 @@ def _output(port: OutputPort, name: str) -> dict[str, Any]:
         "is_directory": port.is_directory or None,
         "path_on_datastore": port.destination,
         "pipeline_output_name": port.pipeline_output_name,
+        "register": None if port.registration is None else write_registration(port.registration),
     }
     present = {key: value for key, value in entry.items() if value is not None}
     return {**present, **_placing(port.path_on_compute, port.overwrite)}

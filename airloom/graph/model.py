@@ -40,11 +40,30 @@ class PathSource(Model):
     location: DataLocation
 
 
+class DatasetRef(Model):
+    """The version of a registered dataset that a source was taken from; `digest` is its content as registered."""
+
+    id: str
+    name: str
+    version: int
+    digest: str
+
+
+def _is_none(value: object) -> bool:
+    """For fields that came later: left out where they say nothing, so that digests of graphs stay what they were."""
+    return value is None
+
+
 class FilesSource(Model):
-    """The files matched by one or more paths or globs (v1: FileDataset)."""
+    """The files matched by one or more paths or globs (v1: FileDataset).
+
+    `partition_format` names parts of the paths, such as `/{country}/{day:yyyy-MM-dd}/data.csv`.
+    """
 
     kind: Literal["files"] = "files"
     locations: tuple[DataLocation, ...]
+    partition_format: str | None = Field(default=None, exclude_if=_is_none)
+    dataset: DatasetRef | None = Field(default=None, exclude_if=_is_none)
 
 
 class TabularSource(Model):
@@ -56,8 +75,10 @@ class TabularSource(Model):
     header: bool = True
     encoding: str = "utf8"
     keep_columns: tuple[str, ...] | None = None
+    dataset: DatasetRef | None = Field(default=None, exclude_if=_is_none)
 
 
+DatasetSource = Annotated[FilesSource | TabularSource, Field(discriminator="kind")]
 DataSource = Annotated[PathSource | FilesSource | TabularSource, Field(discriminator="kind")]
 
 
@@ -109,6 +130,20 @@ class InputPort(Model):
     overwrite: bool = False
 
 
+class DatasetRegistration(Model):
+    """The dataset that an output becomes when its step has succeeded.
+
+    `reading` says how the files are to be read; its locations are filled in then. Without `create_new_version`, a name
+    that has a version with other data already is left as it is.
+    """
+
+    name: str
+    description: str = ""
+    tags: dict[str, str] = Field(default_factory=dict)
+    create_new_version: bool = True
+    reading: DatasetSource = FilesSource(locations=())
+
+
 class OutputPort(Model):
     """A named output of a step.
 
@@ -125,6 +160,7 @@ class OutputPort(Model):
     overwrite: bool = False
     destination: str | None = None
     pipeline_output_name: str | None = None
+    registration: DatasetRegistration | None = Field(default=None, exclude_if=_is_none)
 
 
 # --- arguments --------------------------------------------------------------------------------------------------

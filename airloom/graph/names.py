@@ -11,6 +11,7 @@ RESERVED_PREFIX = "airloom."
 """Parameters with this prefix are settings of a run, not of a pipeline."""
 
 MAX_ID = 128
+MAX_NAME = 255
 _STEP_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _PORT = re.compile(r"[A-Za-z0-9_]+")
 _PARAMETER = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_. -]*[A-Za-z0-9_.-])?")
@@ -31,6 +32,13 @@ def port_fault(name: str) -> str | None:
     """A port name becomes part of an environment variable, so it follows the rules of one."""
     if not _PORT.fullmatch(name) or len(name) > MAX_ID:
         return f"may hold only ASCII letters, digits and '_', at most {MAX_ID}"
+    return None
+
+
+def dataset_fault(name: str) -> str | None:
+    """The name of a dataset is part of addresses and the name that people read."""
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable() or "/" in name:
+        return f"must be 1 to {MAX_NAME} printable characters without '/'"
     return None
 
 

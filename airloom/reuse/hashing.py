@@ -127,7 +127,7 @@ def _input_part(port: InputPort, digest: str, sources: Mapping[str, Any]) -> dic
     if isinstance(port.binding, FromSource):
         source = sources[port.binding.source]
         if isinstance(source, TabularSource):
-            part["reading"] = source.model_dump(mode="json", exclude={"kind", "locations"})
+            part["reading"] = source.model_dump(mode="json", exclude={"kind", "locations", "dataset"})
     return part
 
 

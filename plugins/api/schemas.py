@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from airloom.graph.model import FilesSource, ReuseMode, TabularSource
+from airloom.graph.model import ReuseMode
 from airloom.graph.results import Explanation, OutputRef
 from airloom.upkeep.collect import MINIMAL_AGE, OLDER_THAN
 
@@ -175,19 +175,6 @@ class ComputeList(BaseModel):
     """The compute targets of a workspace, by name."""
 
     computes: list[Compute]
-
-
-class DatasetBody(Body):
-    """A dataset to be saved: where it lies, and how it is read."""
-
-    source: FilesSource | TabularSource = Field(discriminator="kind")
-
-
-class Dataset(BaseModel):
-    """A saved dataset."""
-
-    id: str
-    source: FilesSource | TabularSource = Field(discriminator="kind")
 
 
 class ExperimentBody(Body):

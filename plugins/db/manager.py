@@ -9,7 +9,7 @@ from airflow.utils.db_manager import BaseDBManager
 from alembic import command
 from alembic.config import Config
 
-from airloom.plugins.db import published  # noqa: F401  # its tables are part of the metadata
+from airloom.plugins.db import datasets, published  # noqa: F401  # their tables are part of the metadata
 from airloom.plugins.db.models import Base
 
 VERSION_TABLE = "airloom_alembic_version"
@@ -23,7 +23,7 @@ class AirloomDBManager(BaseDBManager):
     migration_dir = str(MIGRATIONS)
     version_table_name = VERSION_TABLE
     supports_table_dropping = True
-    revision_heads_map = {"0.1.0": "0002"}  # noqa: RUF012 - so declared by the base class
+    revision_heads_map = {"0.1.0": "0003"}  # noqa: RUF012 - so declared by the base class
 
     def get_alembic_config(self) -> Config:
         """The configuration, made in code: there is no .ini file that a package could lack."""

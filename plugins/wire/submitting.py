@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airloom.plugins import endpoints, publishing, workspaces
+from airloom.plugins import endpoints, publishing
 from airloom.plugins.airflow_gateway import Session, open_session
+from airloom.plugins.dataset_references import References
 from airloom.plugins.db.models import WorkspaceRow
 from airloom.plugins.db.published import EndpointRow, PipelineRow
 from airloom.plugins.submission import RunRequest, check_may_run, start
@@ -15,7 +16,6 @@ from airloom.plugins.wire.bodies import PipelineSubmissionInfo
 from airloom.plugins.wire.calls import Call
 from airloom.storage.definitions import DefinitionStore
 from airloom.storage.object_store import open_store
-from airloom.storage.saved_datasets import SavedDatasets
 
 FindEndpoint = Callable[[Session, WorkspaceRow], EndpointRow]
 
@@ -41,10 +41,12 @@ def submit_endpoint(
 def _request(call: Call, target: PipelineRow, info: PipelineSubmissionInfo, **named: Any) -> RunRequest:
     check_may_run(call.user, target.dag_id)
     parameters = publishing.contents(call.settings, target).parameters
-    saved = SavedDatasets(workspaces.open_storage(call.settings, call.ws))
+    with open_session() as session:
+        references = References(session, call.settings, call.workspace(session))
+        values = assignments.given_values(info, parameters, references)
     return RunRequest(
         experiment=_experiment(call, target) if info.experiment_name is None else info.experiment_name,
-        parameters=assignments.given_values(info, parameters, saved.get),
+        parameters=values,
         reuse=info.reuse,
         description=info.description or "",
         display_name=info.display_name or "",

@@ -12,13 +12,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 
-from airloom.plugins.db import published  # noqa: F401  # its tables are part of the metadata
+from airloom.plugins.db import datasets, published  # noqa: F401  # their tables are part of the metadata
 from airloom.plugins.db.models import Base
 from tests.integration.api.server import DB_MANAGER, ApiServer
 
 VERSION_TABLE = "airloom_alembic_version"
 TABLES = {*Base.metadata.tables, VERSION_TABLE}
 PUBLISHED = {f"airloom_{name}" for name in ("pipeline", "endpoint", "endpoint_version", "schedule", "draft")}
+DATASETS = {f"airloom_{name}" for name in ("dataset", "dataset_version", "dataset_registration")}
 Airflow = Callable[..., str]
 
 
@@ -65,7 +66,7 @@ def test_life_of_the_tables(sqlite_server: ApiServer, database: str) -> None:
     sqlite_server.airflow("db", "check-migrations", "--migration-wait-timeout", "1", database=database)
     sqlite_server.airflow("db-manager", "downgrade", DB_MANAGER, "--to-revision", "base", "--yes", database=database)
     assert our_tables(database) == {VERSION_TABLE}
-    sqlite_server.airflow("db-manager", "migrate", DB_MANAGER, "--to-revision", "0002", database=database)
+    sqlite_server.airflow("db-manager", "migrate", DB_MANAGER, "--to-revision", "0003", database=database)
     assert our_tables(database) == TABLES
     assert differences(database) == []
     sqlite_server.airflow("db", "reset", "--skip-init", "--yes", database=database)
@@ -95,7 +96,7 @@ def test_runs_survive_the_migration_to_published_pipelines_and_back(sqlite_serve
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT id FROM airloom_run WHERE workspace_id = 77").all() == [("r1",)]
     engine.dispose()
-    assert our_tables(database) == TABLES - PUBLISHED
+    assert our_tables(database) == TABLES - PUBLISHED - DATASETS
 
 
 def test_names_do_not_meet_those_of_airflow() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from airloom.errors import NotFound
-from airloom.graph.model import FilesSource, ParameterDef, TabularSource
+from airloom.graph.model import DatasetRef, FilesSource, ParameterDef, TabularSource
 from airloom.graph.parameters import check_parameters
 from airloom.plugins.errors import BadRequest
 from airloom.plugins.wire import assignments, codes
@@ -37,11 +37,26 @@ def read(**body: Any) -> PipelineSubmissionInfo:
     return PipelineSubmissionInfo.model_validate(body)
 
 
-def saved(dataset_id: str) -> FilesSource:
-    """The one dataset that was saved."""
-    if dataset_id != SAVED_ID:
-        raise NotFound(f"There is no {dataset_id!r}.")
-    return SAVED
+REFERENCE = DatasetRef(id="0e2c7a1b-8a3f-4f59-9d0e-2f7a5d9c1b11", name="cars", version=2, digest="d")
+REGISTERED = SAVED.model_copy(update={"dataset": REFERENCE})
+
+
+class Known:
+    """One dataset that was saved, and version 2, the latest, of one that was registered."""
+
+    def by_id(self, dataset_id: str) -> FilesSource:
+        found = {SAVED_ID: SAVED, REFERENCE.id: REGISTERED}.get(dataset_id)
+        if found is None:
+            raise NotFound(f"There is no {dataset_id!r}.")
+        return found
+
+    def by_name(self, name: str, version: str | int | None) -> FilesSource:
+        if (name, version) not in (("cars", None), ("cars", "2"), ("cars", 2)):
+            raise NotFound(f"There is no version {version} of {name!r}.")
+        return REGISTERED
+
+
+saved = Known()
 
 
 def checked(**body: Any) -> dict[str, Any]:
@@ -136,6 +151,24 @@ def test_a_saved_dataset_is_found_by_its_id(way: str) -> None:
     assert values["files"] == SAVED.model_dump(mode="json")
 
 
+@pytest.mark.parametrize(
+    "named", [{"Name": "cars"}, {"Name": "cars", "Version": "2"}, {"name": "cars", "version": 2}, {"Id": REFERENCE.id}]
+)
+def test_a_registered_dataset_is_found_by_its_name(named: dict[str, Any]) -> None:
+    values = checked(DataSetDefinitionValueAssignments={"files": {"DataSetReference": named}})
+    assert values["files"] == REGISTERED.model_dump(mode="json")
+    told = assignments.datasets({"files": values["files"]})
+    assert told == {"files": {"DataSetReference": {"Id": REFERENCE.id, "Name": "cars", "Version": "2"}}}
+    assert checked(DataSetDefinitionValueAssignments=told) == values
+
+
+def test_a_path_in_place_of_a_registered_dataset_is_not_that_dataset() -> None:
+    parameters = (ParameterDef(name="files", type="dataset", default=REGISTERED),)
+    body = read(DataSetDefinitionValueAssignments={"files": LITERAL})
+    values = assignments.given_values(body, parameters, saved)
+    assert values["files"] == {"kind": "files", "locations": [{"datastore": "blob", "path": "a"}]}
+
+
 LITERAL = {"LiteralValue": {"DataStoreName": "blob", "RelativePath": "a"}}
 
 
@@ -148,9 +181,9 @@ LITERAL = {"LiteralValue": {"DataStoreName": "blob", "RelativePath": "a"}}
         ),
         (
             {"DataSetDefinitionValueAssignments": {"files": {"DataSetReference": {"Name": "n", "Version": 1}}}},
-            "Datasets have no names",
+            "There is no version 1 of 'n'",
         ),
-        ({"DataSetDefinitionValueAssignments": {"files": {}}}, "Datasets have no names"),
+        ({"DataSetDefinitionValueAssignments": {"files": {}}}, "is not known. Give its id"),
         (
             {"DataSetDefinitionValueAssignments": {"files": {**LITERAL, "SavedDataSetReference": {"Id": "7"}}}},
             "named in two ways",
