@@ -19,15 +19,20 @@ class Dataset:
 
     @staticmethod
     def get_by_name(workspace: Workspace, name: str, version: int | str = "latest", **kwargs: Any) -> AbstractDataset:
-        """Raises UserErrorException: datasets are not registered in this version."""
+        """A registered dataset, by default its latest version. Raises NotFoundException if there is none."""
         return AbstractDataset.get_by_name(workspace, name, version, **kwargs)
 
     @staticmethod
     def get_by_id(workspace: Workspace, id: str, **kwargs: Any) -> AbstractDataset:
-        """The dataset that was saved under an id, which its `id` told. Raises NotFoundException if there is none."""
+        """The registered version, or the saved dataset, of an id. Raises NotFoundException if there is none."""
         return AbstractDataset.get_by_id(workspace, id, **kwargs)
 
     @staticmethod
     def get_all(workspace: Workspace) -> dict[str, AbstractDataset]:
-        """Raises UserErrorException: datasets are not registered in this version."""
+        """The registered datasets by name, each in its latest version."""
         return AbstractDataset.get_all(workspace)
+
+    @staticmethod
+    def get_all_versions(workspace: Workspace, name: str) -> list[AbstractDataset]:
+        """All versions of a registered dataset, the newest first. Not in v1. Raises NotFoundException."""
+        return AbstractDataset.get_all_versions(workspace, name)

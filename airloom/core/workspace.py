@@ -22,6 +22,7 @@ from airloom.graph.suggest import did_you_mean
 if TYPE_CHECKING:
     from airloom.client import Client
     from airloom.core.authentication import AbstractAuthentication
+    from airloom.data.abstract_dataset import AbstractDataset
     from airloom.data.abstract_datastore import AbstractDatastore
 
 NO_SUBSCRIPTION = "airloom"
@@ -269,6 +270,13 @@ class Workspace:
     def datastores(self) -> dict[str, AbstractDatastore]:
         """The datastores, by name."""
         return {entry["name"]: concrete(self, entry) for entry in self._client.list_datastores(self._name)}
+
+    @property
+    def datasets(self) -> dict[str, AbstractDataset]:
+        """The registered datasets by name, each in its latest version."""
+        from airloom.data.abstract_dataset import AbstractDataset
+
+        return AbstractDataset.get_all(self)
 
     @property
     def compute_targets(self) -> dict[str, ComputeTarget]:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from airloom.core._compat import not_yet, unknown_keywords
+from airloom.core._compat import unknown_keywords
+from airloom.data import _registered
 from airloom.data._clean import clean_path
 from airloom.data._paths import StoredPath
 from airloom.data.dataset_consumption_config import DatasetConsumptionConfig
 from airloom.exceptions import UserErrorException
 from airloom.graph.canonical import digest_value
-from airloom.graph.model import DataSource
+from airloom.graph.model import DatasetRef, DataSource, PathSource
 
 if TYPE_CHECKING:
     from airloom.core.workspace import Workspace
 
 DatasetT = TypeVar("DatasetT", bound="AbstractDataset")
-
-_UNREGISTERED = "Keep the path on the datastore in the code instead: Dataset.File.from_files(datastore.path('...'))."
 
 
 class DatasetFile(NamedTuple):
@@ -28,6 +28,7 @@ class DatasetFile(NamedTuple):
     place: StoredPath
     size: int
     relative: str
+    modified: datetime
 
 
 class AbstractDataset(ABC):
@@ -41,20 +42,67 @@ class AbstractDataset(ABC):
         if not paths:
             raise UserErrorException("Datasets are made by Dataset.File.from_files or Dataset.Tabular.from_...")
         self._paths = paths
+        self._registered: dict[str, Any] | None = None
 
     @property
     def id(self) -> str:
-        """The id under which the dataset is saved, such as a REST call names it by; asking for it saves it.
+        """The id of the registered version; else the one under which the dataset is saved, when it is asked for.
 
         What is saved is where the data lies and how it is read. The same dataset always has the same id.
         """
+        if self._registered is not None:
+            return str(self._registered["id"])
         workspace, source = self.workspace, self._to_source().model_dump(mode="json")
         return str(workspace._client.save_dataset(workspace.name, source)["id"])
 
     @property
     def name(self) -> str | None:
-        """None: datasets are not registered in this version."""
-        return None
+        """The name that the dataset is registered under; None if it is not."""
+        name: str | None = self._said("name")
+        return name
+
+    @property
+    def version(self) -> int | None:
+        """The version that it is registered as, counted from 1; None if it is not registered."""
+        version: int | None = self._said("version")
+        return version
+
+    @property
+    def description(self) -> str | None:
+        """What was said of the registered version; None if it is not registered."""
+        description: str | None = self._said("description")
+        return description
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of the registered version; none if it is not registered."""
+        return dict(self._said("tags") or {})
+
+    @property
+    def data_changed_time(self) -> datetime | None:
+        """When a file of the dataset was last changed; None if there is no file now."""
+        try:
+            times = [file.modified for path in self._paths for file in _list(path)]
+        except UserErrorException:
+            return None
+        return max(times)
+
+    @property
+    def changed_since_registered(self) -> bool:
+        """True if the content is no longer what it was when this version was registered, or is gone. Not in v1."""
+        return bool(self.content_changes["state"] != "unchanged")
+
+    @property
+    def content_changes(self) -> dict[str, Any]:
+        """What has become of the content that this version was registered with. Not in v1.
+
+        `state` is unchanged, changed or missing; `registered` and `now` have digest, files, size and modified; `added`,
+        `removed` and `changed` name files. Raises UserErrorException if the dataset is not registered.
+        """
+        name, version = self._must_be_registered("has no content to compare with")
+        workspace = self.workspace
+        changes: dict[str, Any] = workspace._client.get_dataset_content(workspace.name, name, version)
+        return changes
 
     @property
     def workspace(self) -> Workspace:
@@ -63,21 +111,25 @@ class AbstractDataset(ABC):
 
     @staticmethod
     def get_by_name(workspace: Workspace, name: str, version: int | str = "latest", **kwargs: Any) -> AbstractDataset:
-        """Raises UserErrorException: datasets are not registered in this version."""
-        raise not_yet(f"The registered dataset {name!r}", _UNREGISTERED)
+        """A registered dataset, by default its latest version. Raises NotFoundException if there is none."""
+        unknown_keywords("Dataset.get_by_name", kwargs)
+        return _registered.by_name(workspace, name, version)
 
     @staticmethod
     def get_by_id(workspace: Workspace, id: str, **kwargs: Any) -> AbstractDataset:
-        """The dataset that was saved under an id. Raises NotFoundException if there is none."""
-        from airloom.data._saved import dataset_of
-
+        """The registered version, or the saved dataset, of an id. Raises NotFoundException if there is none."""
         unknown_keywords("Dataset.get_by_id", kwargs)
-        return dataset_of(workspace, workspace._client.get_dataset(workspace.name, id)["source"])
+        return _registered.by_id(workspace, id)
 
     @staticmethod
     def get_all(workspace: Workspace) -> dict[str, AbstractDataset]:
-        """Raises UserErrorException: datasets are not registered in this version."""
-        raise not_yet("A list of registered datasets", _UNREGISTERED)
+        """The registered datasets by name, each in its latest version."""
+        return _registered.latest(workspace)
+
+    @staticmethod
+    def get_all_versions(workspace: Workspace, name: str) -> list[AbstractDataset]:
+        """All versions of a registered dataset, the newest first. Not in v1. Raises NotFoundException."""
+        return _registered.versions(workspace, name)
 
     def register(
         self: DatasetT,
@@ -87,8 +139,40 @@ class AbstractDataset(ABC):
         tags: dict[str, str] | None = None,
         create_new_version: bool = False,
     ) -> DatasetT:
-        """Raises UserErrorException: datasets are not registered in this version."""
-        raise not_yet(f"Registering the dataset {name!r}", _UNREGISTERED)
+        """Register the dataset under a name, and return the registered one.
+
+        The first version of a name is 1. Under a name that stands for other data, `create_new_version` adds the next;
+        without it, that raises AlreadyExistsException. The same data with the same content stays one version. The
+        data itself is not copied: the version pins its content; `changed_since_registered` tells if it has moved on.
+        """
+        registered = _registered.register(workspace, self, name, description, tags, create_new_version)
+        return cast(DatasetT, registered)
+
+    def update(self: DatasetT, description: str | None = None, tags: dict[str, str] | None = None) -> DatasetT:
+        """Change what is said of the registered version: the description, and all tags at once."""
+        changes = {"description": description, "tags": _registered.checked_tags(tags)}
+        return self._change({name: value for name, value in changes.items() if value is not None})
+
+    def add_tags(self: DatasetT, tags: dict[str, str] | None = None) -> DatasetT:
+        """Add tags to the registered version, or change their values."""
+        return self._change({"tags": {**self.tags, **(_registered.checked_tags(tags) or {})}})
+
+    def remove_tags(self: DatasetT, tags: list[str] | None = None) -> DatasetT:
+        """Remove tags, given by their names, from the registered version."""
+        gone = set(tags or ())
+        return self._change({"tags": {name: value for name, value in self.tags.items() if name not in gone}})
+
+    def unregister(self) -> None:
+        """Forget this version; its data stays, and its number is not given again. Not in v1."""
+        name, version = self._must_be_registered("cannot be unregistered")
+        self.workspace._client.unregister_dataset_version(self.workspace.name, name, version)
+        self._registered = None
+
+    def unregister_all_versions(self) -> None:
+        """Forget the name and all its versions; their data stays."""
+        name, _ = self._must_be_registered("cannot be unregistered")
+        self.workspace._client.unregister_dataset(self.workspace.name, name)
+        self._registered = None
 
     def as_named_input(self, name: str) -> DatasetConsumptionConfig:
         """The dataset as input of a step; the script finds it under this name."""
@@ -97,6 +181,27 @@ class AbstractDataset(ABC):
     def _input_name(self) -> str:
         """A name for use as an unnamed input, the same in every process."""
         return f"input_{digest_value(self._to_source())[:8]}"
+
+    def _change(self: DatasetT, changes: dict[str, Any]) -> DatasetT:
+        name, version = self._must_be_registered("has no description and no tags")
+        self._registered = self.workspace._client.update_dataset_version(self.workspace.name, name, version, changes)
+        return self
+
+    def _said(self, what: str) -> Any:
+        return None if self._registered is None else self._registered[what]
+
+    def _must_be_registered(self, else_what: str) -> tuple[str, int]:
+        if self._registered is None:
+            raise UserErrorException(f"{self!r} is not registered, so it {else_what}. Register it first.")
+        return self._registered["name"], self._registered["version"]
+
+    def _graph_source(self) -> DataSource:
+        """The dataset as the graph writes it down, with the version that it is, if it is registered."""
+        source = self._to_source()
+        if self._registered is None or isinstance(source, PathSource):
+            return source
+        reference = DatasetRef.model_validate(self._registered["source"]["dataset"])
+        return source.model_copy(update={"dataset": reference})
 
     @abstractmethod
     def _to_source(self) -> DataSource:
@@ -127,7 +232,12 @@ def _list(path: StoredPath) -> list[DatasetFile]:
             f"Datastore {datastore.name!r} has no file at {path.path!r}. Was the data uploaded? "
             "Pass validate=False to name data that does not exist yet."
         )
-    return [DatasetFile(StoredPath(datastore, entry["path"]), int(entry["size"]), "") for entry in listed]
+    return [
+        DatasetFile(
+            StoredPath(datastore, entry["path"]), int(entry["size"]), "", datetime.fromisoformat(entry["modified"])
+        )
+        for entry in listed
+    ]
 
 
 def _shared_base(paths: tuple[StoredPath, ...]) -> tuple[str, list[str]] | None:

@@ -7,8 +7,10 @@ import re
 from typing import Any, NamedTuple
 
 from airloom.core._compat import ignored, not_yet, refuse_unless_default
-from airloom.core._names import DATA_INPUT, check_name
+from airloom.core._names import DATA_INPUT
+from airloom.core._names import check_name as check_input_name
 from airloom.data._clean import clean_path
+from airloom.data._registered import check_name, checked_tags
 from airloom.data.data_reference import generated_name
 from airloom.data.dataset_consumption_config import MOUNT_MODE, DatasetConsumptionConfig
 from airloom.exceptions import UserErrorException
@@ -39,7 +41,7 @@ class OutputDatasetConfig:
         if mode not in (MOUNT_MODE, UPLOAD_MODE):
             raise UserErrorException(f"The mode of an output must be mount or upload, not {mode!r}.")
         self.mode = mode
-        self._name = check_name(name if name is not None else f"output_{next(_numbers)}", DATA_INPUT)
+        self._name = check_input_name(name if name is not None else f"output_{next(_numbers)}", DATA_INPUT)
         self.registration: RegistrationConfiguration | None = None
         self._producer: Any = None
 
@@ -51,12 +53,12 @@ class OutputDatasetConfig:
     def register_on_complete(
         self, name: str, description: str | None = None, tags: dict[str, str] | None = None
     ) -> OutputDatasetConfig:
-        """Note that the output should be registered as a dataset; this version keeps the wish and warns."""
-        ignored(
-            "OutputDatasetConfig.register_on_complete",
-            "datasets are not registered in this version; the output itself is kept on its datastore.",
-        )
-        self.registration = RegistrationConfiguration(name, description, tags)
+        """Let the output become a version of a dataset when its step has succeeded; returns this object.
+
+        Every run that writes other data adds a version; one that reuses the latest, or is tried again, adds none.
+        """
+        check_name(name)
+        self.registration = RegistrationConfiguration(name, description, checked_tags(tags))
         return self
 
     def as_input(self, name: str | None = None) -> DatasetConsumptionConfig:

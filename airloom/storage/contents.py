@@ -9,6 +9,7 @@ from airloom.errors import AirloomError, NotFound
 from airloom.graph.canonical import digest_value
 from airloom.graph.model import DatasetSource, Model
 from airloom.storage.envelope import seal, unseal
+from airloom.storage.globs import Glob, is_glob
 from airloom.storage.tree import TreeEntry, TreeManifest
 from airloom.storage.workspace import WorkspaceStore
 
@@ -93,10 +94,15 @@ def _entries(source: DatasetSource, manifests: list[TreeManifest] | None) -> dic
     if manifests is None or len(manifests) != len(source.locations):
         return None
     return {
-        "/".join(filter(None, (location.datastore, location.path, entry.path))): entry
+        "/".join(filter(None, (location.datastore, _base(location.path), entry.path))): entry
         for location, manifest in zip(source.locations, manifests, strict=True)
         for entry in manifest.entries
     }
+
+
+def _base(path: str) -> str:
+    """What the files of a place are named relative to."""
+    return Glob(path).base if is_glob(path) else path
 
 
 def _kept(storage: WorkspaceStore, digest: str) -> list[TreeManifest] | None:

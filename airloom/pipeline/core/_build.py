@@ -29,7 +29,7 @@ from airloom.graph.model import (
     StepSettings,
 )
 from airloom.pipeline.core._bindings import Token
-from airloom.pipeline.core._data import BoundInput, data_source, is_data_parameter
+from airloom.pipeline.core._data import BoundInput, BoundOutput, data_source, is_data_parameter, registration_of
 from airloom.pipeline.core._layout import Layout, producer_of
 from airloom.pipeline.core._snapshots import Snapshots
 from airloom.pipeline.core.builder import PipelineStep
@@ -113,7 +113,7 @@ class _Builder:
             name=step.name,
             settings=parts.settings,
             inputs=tuple(self._input(step, port) for port in step._inputs),
-            outputs=tuple(self._output(output.port) for output in step._outputs),
+            outputs=tuple(self._output(output) for output in step._outputs),
             arguments=tuple(self._argument(token) for token in step._arguments),
             params={name: self._param(value) for name, value in parts.params.items()},
             compute_target=parts.compute_target,
@@ -143,10 +143,9 @@ class _Builder:
         output = next(output for output in producer._outputs if output.data is port.reads)
         return OutputOf(step=self._layout.ids[producer], port=output.name)
 
-    def _output(self, port: OutputPort) -> OutputPort:
-        if port.datastore is None and self._context.default_datastore is not None:
-            return port.model_copy(update={"datastore": self._context.default_datastore})
-        return port
+    def _output(self, output: BoundOutput) -> OutputPort:
+        datastore = output.port.datastore or self._context.default_datastore
+        return output.port.model_copy(update={"datastore": datastore, "registration": registration_of(output)})
 
     def _argument(self, token: Token) -> Argument:
         return ParameterValue(parameter=self._parameter(token)) if isinstance(token, PipelineParameter) else token

@@ -13,6 +13,7 @@ from airloom.data.file_dataset import FileDataset
 from airloom.data.output_dataset_config import OutputFileDatasetConfig
 from airloom.data.tabular_dataset import TabularDataset
 from airloom.exceptions import UserErrorException
+from airloom.graph.model import DatasetRegistration as Registration
 from airloom.graph.model import DataSource, FilesSource, InputMode, OutputPort, PathSource, TabularSource
 from airloom.pipeline.core._checks import check_choice, check_port_name, datastore_name
 from airloom.pipeline.core.graph import (
@@ -102,7 +103,8 @@ def data_source(value: Any) -> DataSource:
     """The graph's form of a DataPath or dataset, however it is wrapped."""
     while isinstance(value, PipelineDataset | DatasetConsumptionConfig):
         value = value.dataset
-    return cast(PathSource | FilesSource | TabularSource, value._to_source())
+    in_graph = getattr(value, "_graph_source", value._to_source)
+    return cast(PathSource | FilesSource | TabularSource, in_graph())
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------
@@ -248,6 +250,20 @@ def _output(item: Any, mode: Any, path_on_compute: str | None, overwrite: bool |
         pipeline_output_name=item._pipeline_output_name,
     )
     return BoundOutput(item, port, item)
+
+
+def registration_of(output: BoundOutput) -> Registration | None:
+    """The dataset that an output becomes. It may be asked for after the step was made, until the pipeline is."""
+    files = isinstance(output.data, OutputFileDatasetConfig)
+    wanted = output.data.registration if files else output.data._dataset_registration
+    if wanted is None:
+        return None
+    return Registration(
+        name=wanted.name,
+        description=getattr(wanted, "description", None) or "",
+        tags=getattr(wanted, "tags", None) or {},
+        create_new_version=getattr(wanted, "create_new_version", True),
+    )
 
 
 def _output_files(item: OutputFileDatasetConfig) -> BoundOutput:

@@ -7,7 +7,16 @@ from typing import Any
 
 from airloom.core._compat import not_yet
 from airloom.exceptions import UserErrorException
-from airloom.graph.model import DataSource, FromParameter, FromSource, LiteralValue, OutputOf, PipelineGraph, Step
+from airloom.graph.model import (
+    DatasetRegistration,
+    DataSource,
+    FromParameter,
+    FromSource,
+    LiteralValue,
+    OutputOf,
+    PipelineGraph,
+    Step,
+)
 from airloom.graph.model import InputPort as InputDefinition
 from airloom.graph.model import OutputPort as OutputDefinition
 from airloom.graph.suggest import did_you_mean
@@ -87,6 +96,11 @@ class OutputPort:
     def pipeline_output_name(self) -> str | None:
         """The name by which `PipelineRun.get_pipeline_output` finds it."""
         return self.output_port_def.pipeline_output_name
+
+    @property
+    def dataset_registration(self) -> DatasetRegistration | None:
+        """The dataset that it becomes when the step has succeeded."""
+        return self.output_port_def.registration
 
 
 class Edge:

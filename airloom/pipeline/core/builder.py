@@ -16,7 +16,7 @@ from airloom.pipeline.core.graph import OUTPUT_MODES, InputPortBinding, noted_da
 
 if TYPE_CHECKING:
     from airloom.pipeline.core._build import BuildContext, StepParts
-    from airloom.pipeline.core.pipeline_output_dataset import PipelineOutputFileDataset
+    from airloom.pipeline.core.pipeline_output_dataset import DatasetRegistration, PipelineOutputFileDataset
 
 __all__ = ["PipelineData", "PipelineStep", "StepSequence"]
 
@@ -54,6 +54,7 @@ class PipelineData:
         self._data_type = noted_data_type(data_type)
         self._is_directory = is_directory
         self._pipeline_output_name = pipeline_output_name
+        self._dataset_registration: DatasetRegistration | None = None
         self._producer: PipelineStep | None = None
 
     @property

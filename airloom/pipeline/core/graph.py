@@ -12,6 +12,7 @@ from airloom.pipeline.core._checks import check_choice, check_port_name, datasto
 if TYPE_CHECKING:
     from airloom.core import Workspace
     from airloom.pipeline.core.builder import PipelineStep
+    from airloom.pipeline.core.pipeline_output_dataset import DatasetRegistration
     from airloom.pipeline.core.run import StepRun
 
 __all__ = ["InputPortBinding", "OutputPortBinding", "PipelineDataset", "PipelineParameter", "PortDataReference"]
@@ -178,7 +179,8 @@ class OutputPortBinding:
     ) -> None:
         self._name = check_port_name(name, "an OutputPortBinding")
         self._output_name = check_port_name(output_name or name, "an OutputPortBinding")
-        refuse_output_extras(name, training_output, dataset_registration, dataset_output)
+        refuse_output_extras(name, training_output, dataset_output)
+        self._dataset_registration = check_registration(dataset_registration, name)
         datastore_name(datastore, f"output '{name}'")
         self._datastore = datastore
         self._bind_mode = check_choice(bind_mode, OUTPUT_MODES, f"The bind_mode of output '{name}'")
@@ -235,9 +237,9 @@ class OutputPortBinding:
         return None
 
     @property
-    def dataset_registration(self) -> None:
-        """Always None: registering outputs as datasets is not available."""
-        return None
+    def dataset_registration(self) -> DatasetRegistration | None:
+        """The dataset that the output becomes when its step has succeeded; None if it does not."""
+        return self._dataset_registration
 
     def __str__(self) -> str:
         return f"$AZUREML_DATAREFERENCE_{self._output_name}"
@@ -404,14 +406,23 @@ class PortDataReference:
         return f"PortDataReference({self.datastore_name}/{self.path_on_datastore})"
 
 
-def refuse_output_extras(name: str, training_output: Any, registration: Any = None, dataset_output: Any = None) -> None:
+def refuse_output_extras(name: str, training_output: Any, dataset_output: Any = None) -> None:
     """Refuse what outputs of v1 can carry and those of this version cannot; nothing of it is dropped silently."""
     if training_output is not None:
         raise not_yet(f"training_output of output '{name}'", "Let the script write the model or the metrics.")
-    if registration is not None:
-        raise not_yet(f"dataset_registration of output '{name}'", "Register the output when the run has finished.")
     if dataset_output is not None:
         raise not_yet(f"dataset_output of output '{name}'", "Pass the OutputFileDatasetConfig itself as the output.")
+
+
+def check_registration(registration: Any, output: str) -> DatasetRegistration | None:
+    """What was given as dataset_registration. Raises UserErrorException for anything else."""
+    from airloom.pipeline.core.pipeline_output_dataset import DatasetRegistration
+
+    if registration is None or isinstance(registration, DatasetRegistration):
+        return registration
+    raise UserErrorException(
+        f"dataset_registration of output '{output}' must be a DatasetRegistration, not {registration!r}."
+    )
 
 
 def noted_data_type(data_type: Any) -> Any:

@@ -6,11 +6,34 @@ import copy
 from typing import Any
 
 from airloom.core._compat import not_yet
+from airloom.data._registered import check_name
 from airloom.exceptions import UserErrorException
 from airloom.pipeline.core._checks import check_port_name
 from airloom.pipeline.core.graph import InputPortBinding
 
-__all__ = ["PipelineOutputAbstractDataset", "PipelineOutputFileDataset"]
+__all__ = ["DatasetRegistration", "PipelineOutputAbstractDataset", "PipelineOutputFileDataset"]
+
+
+class DatasetRegistration:
+    """The dataset that an output is to become. Without `create_new_version`, a name that has data keeps it."""
+
+    def __init__(self, name: str, create_new_version: bool) -> None:
+        check_name(name)
+        self._name = name
+        self._create_new_version = create_new_version
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset."""
+        return self._name
+
+    @property
+    def create_new_version(self) -> bool:
+        """Whether a name that has a version gets another one."""
+        return self._create_new_version
+
+    def __repr__(self) -> str:
+        return f"DatasetRegistration({self._name!r}, create_new_version={self._create_new_version})"
 
 
 class PipelineOutputAbstractDataset:
@@ -37,8 +60,12 @@ class PipelineOutputAbstractDataset:
         return self._input_name
 
     def register(self, name: str, create_new_version: bool = True) -> Any:
-        """Raises UserErrorException: registering outputs is not available yet."""
-        raise not_yet(f"Registering the output '{self.name}' as dataset '{name}'", "Register it when the run is done.")
+        """Let the output become a version of a dataset when its step has succeeded; returns this object.
+
+        Without `create_new_version`, a name that stands for other data already is left as it is.
+        """
+        self._pipeline_data._dataset_registration = DatasetRegistration(name, create_new_version)
+        return self
 
     def as_named_input(self, name: str) -> Any:
         """A copy that is read under this name."""

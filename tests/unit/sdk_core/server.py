@@ -224,6 +224,8 @@ def answer(state: State, method: str, parts: list[str], query: dict[str, str], b
         return state.workspaces[workspace]
     if parts[2] == "datasets":
         saved = SavedDatasets(WorkspaceStore(state.saved, workspace))
+        if parts[3:4] == ["by-name"]:
+            raise NotFound(f"Workspace {workspace!r} has no dataset {parts[4]!r}.")
         if method == "GET":
             return {"id": parts[3], "source": saved.get(parts[3]).model_dump(mode="json")}
         source = TypeAdapter(DatasetSource).validate_python(document["source"])

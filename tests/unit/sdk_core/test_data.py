@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from airloom.core import Dataset, Datastore, Workspace
-from airloom.core._compat import IgnoredArgumentWarning
 from airloom.data import DatasetConsumptionConfig, FileDataset, OutputFileDatasetConfig, TabularDataset
 from airloom.data.abstract_datastore import AbstractDatastore
 from airloom.data.data_reference import DataReference
@@ -200,9 +199,6 @@ class TestFileDataset:
     @pytest.mark.parametrize(
         "call",
         [
-            lambda d, ws: d.register(ws, "name"),
-            lambda d, ws: Dataset.get_by_name(ws, "name"),
-            lambda d, ws: Dataset.get_all(ws),
             lambda d, ws: d.as_hdfs(),
             lambda d, ws: Dataset.File.from_files((d._paths[0].datastore, "in"), partition_format="/{y}/"),
         ],
@@ -354,12 +350,18 @@ class TestOutput:
         assert first.name == OutputFileDatasetConfig(destination=(blobs, "a")).name
         assert OutputFileDatasetConfig().name != OutputFileDatasetConfig().name
 
-    def test_registration_is_noted_with_one_warning(self) -> None:
+    def test_the_last_registration_counts(self) -> None:
         output = OutputFileDatasetConfig("out")
-        with pytest.warns(IgnoredArgumentWarning, match="not registered in this version"):
-            assert output.register_on_complete("compare_result", tags={"a": "b"}) is output
+        assert output.registration is None
+        assert output.register_on_complete("compare_result", "of a run", {"a": "b"}) is output
+        assert output.registration == ("compare_result", "of a run", {"a": "b"})
         output.register_on_complete("again")
         assert output.registration is not None and output.registration.name == "again"
+        for name in ("", "a/b", None):
+            with pytest.raises(UserErrorException, match="name of a dataset"):
+                output.register_on_complete(name)  # type: ignore[arg-type]
+        with pytest.raises(UserErrorException, match="tags must be a dict of texts"):
+            output.register_on_complete("again", tags={"a": 1})  # type: ignore[dict-item]
 
     @pytest.mark.parametrize(
         ("make", "message"),

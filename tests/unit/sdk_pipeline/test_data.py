@@ -11,6 +11,7 @@ from airloom.data import DatasetConsumptionConfig, FileDataset, OutputFileDatase
 from airloom.data._paths import StoredPath
 from airloom.data.datapath import DataPathComputeBinding
 from airloom.exceptions import UserErrorException
+from airloom.graph.model import DatasetRegistration as Registration
 from airloom.graph.model import (
     FilesSource,
     FromParameter,
@@ -31,6 +32,7 @@ from airloom.pipeline.core import (
     PipelineParameter,
     PortDataReference,
 )
+from airloom.pipeline.core.pipeline_output_dataset import DatasetRegistration
 from tests.unit.sdk_pipeline.builders import (
     STORE,
     Named,
@@ -269,9 +271,26 @@ class TestOutputs:
         with pytest.warns(IgnoredArgumentWarning, match="data_type has no effect"):
             assert PipelineData("d", data_type="AnyFile").data_type == "AnyFile"
 
-    def test_registering_an_output_is_refused(self) -> None:
-        with pytest.raises(UserErrorException, match="Registering the output 'd' as dataset 'x' is not available"):
-            PipelineData("d").as_dataset().register("x")
+    def test_outputs_that_become_datasets(self) -> None:
+        """However it is asked for, and also after the step was made."""
+        late, view = OutputFileDatasetConfig("o"), data("d").as_dataset()
+        bound = OutputPortBinding("b", dataset_registration=DatasetRegistration("bound", False))
+        step = a_step(writes=[view, bound], arguments=[late])
+        assert built(step).outputs[0].registration is None
+        assert view.register("viewed", create_new_version=False) is view
+        late.register_on_complete("late", "of a run", {"a": "b"})
+        wanted = {port.name: port.registration for port in built(step).outputs}
+        assert wanted == {
+            "d": Registration(name="viewed", create_new_version=False),
+            "b": Registration(name="bound", create_new_version=False),
+            "o": Registration(name="late", description="of a run", tags={"a": "b"}),
+        }
+        assert (bound.dataset_registration.name, bound.dataset_registration.create_new_version) == ("bound", False)
+
+    @pytest.mark.parametrize("wanted", ["name", {"name": "x"}, 7])
+    def test_what_is_no_registration(self, wanted: Any) -> None:
+        with pytest.raises(UserErrorException, match="dataset_registration of output 'b' must be a DatasetReg"):
+            OutputPortBinding("b", dataset_registration=wanted)
 
     @pytest.mark.parametrize("item", ["out", a_reference(), PipelineParameter("n", 1)])
     def test_what_cannot_be_an_output(self, item: Any) -> None:

@@ -68,7 +68,7 @@ def test_errors_have_the_line(ws: Workspace, file: Path) -> None:
     with pytest.raises(UserErrorException, match=r"pipeline\.yml:9: The script 'trian\.py' of the step is not a file"):
         Pipeline.load_yaml(ws, file)
     file.write_text(FILE.replace("datastore: workspaceblobstore, path_on_datastore: raw.csv", "dataset_name: raw"))
-    with pytest.raises(UserErrorException, match=r"pipeline\.yml:4: The registered dataset 'raw' is not available"):
+    with pytest.raises(UserErrorException, match=r"pipeline\.yml:4: Workspace 'default' has no dataset 'raw'"):
         Pipeline.load_yaml(ws, file)
 
 
