@@ -21,6 +21,7 @@ from airloom.graph.model import (
     source_locations,
 )
 from airloom.graph.results import OutputRef, StepResult
+from airloom.graph.tables import TableReading
 from airloom.reuse.workspace import ReuseWorkspace, bound_data
 from airloom.runner.spec import ResolvedArgument, StagedInput, StagedOutput, StepSpec, TabularOptions
 
@@ -80,14 +81,18 @@ def _staged_input(
     workspace: ReuseWorkspace,
 ) -> StagedInput:
     bound = bound_data(port, definition.graph, run.parameters, results)
-    place = _place_of_output(bound) if isinstance(bound, OutputRef) else _place_of_source(bound, workspace)
+    if isinstance(bound, OutputRef):
+        place = _place_of_output(bound, port.table)
+    else:
+        place = _place_of_source(bound, workspace)
     return StagedInput(
         name=port.name, mode=port.mode, path_on_compute=port.path_on_compute, overwrite=port.overwrite, **place
     )
 
 
-def _place_of_output(output: OutputRef) -> dict[str, Any]:
-    return {"kind": "path", "paths": ({"datastore": output.datastore, "path": output.path},), "digest": output.digest}
+def _place_of_output(output: OutputRef, table: TableReading | None) -> dict[str, Any]:
+    place = {"paths": ({"datastore": output.datastore, "path": output.path},), "digest": output.digest}
+    return {**place, "kind": "path"} if table is None else {**place, "kind": "tabular", "tabular": _options(table)}
 
 
 def _place_of_source(source: DataSource, workspace: ReuseWorkspace) -> dict[str, Any]:
@@ -97,8 +102,12 @@ def _place_of_source(source: DataSource, workspace: ReuseWorkspace) -> dict[str,
         "digest": workspace.source_digest(source),
     }
     if isinstance(source, TabularSource):
-        place["tabular"] = TabularOptions(**source.model_dump(exclude={"kind", "locations"}))
+        place["tabular"] = _options(source)
     return place
+
+
+def _options(table: TableReading) -> TabularOptions:
+    return TabularOptions(**{name: getattr(table, name) for name in TableReading.model_fields})
 
 
 def _staged_output(port: OutputPort, step: Step, definition: Definition, run: RunInfo, attempt: str) -> StagedOutput:

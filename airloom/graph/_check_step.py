@@ -164,6 +164,9 @@ def _check_input(
     step: Step, port: InputPort, graph: PipelineGraph, steps: Mapping[str, Step]
 ) -> Iterator[GraphProblem]:
     what, part = f"Input '{port.name}' of step '{step.id}'", f"input {port.name}"
+    if port.table is not None and (port.mode != "direct" or not isinstance(port.binding, OutputOf)):
+        message = f"{what} is read as a table, which takes mode direct and the output of a step."
+        yield _problem("WrongMode", message, step, part, "Use mode direct, or leave 'table' out.")
     match port.binding:
         case OutputOf(step=producer):
             yield from _check_output_binding(step, port, steps.get(producer), steps)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
@@ -116,6 +116,14 @@ class Node:
             self.fail(f"{what} must be a single value.")
         value = str(self.raw.value)
         return plain_value(value) if self.raw.style is None else value
+
+    def tree(self, what: str) -> Any:
+        """All that is below: mappings, lists and single values."""
+        if self.is_mapping():
+            return {name: node.tree(what) for name, node in self.items(what).items()}
+        if isinstance(self.raw, yaml.SequenceNode):
+            return [node.tree(what) for node in self.elements(what)]
+        return self.plain(what)
 
     def scalar(self, what: str) -> bool | int | float | str:
         """A single value that is not empty."""

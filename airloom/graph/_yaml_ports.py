@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 from airloom.graph._yaml_nodes import Node
-from airloom.graph._yaml_sources import Reference, default_mode, read_mode, read_placing
+from airloom.graph._yaml_sources import Reference, default_mode, read_mode, read_placing, read_table
 from airloom.graph.model import (
     Argument,
     FilesSource,
@@ -126,7 +126,7 @@ class Names:
 def read_input(name: str, node: Node, names: Names, step: str) -> InputPort:
     """An entry of a step's `inputs`."""
     what = f"input '{name}' of {step}"
-    fields = node.fields(what, ("source", "type", "bind_mode", "path_on_compute", "overwrite"))
+    fields = node.fields(what, ("source", "type", "bind_mode", "path_on_compute", "overwrite", "table"))
     if "source" not in fields:
         node.fail(f"{what} has no source.", "Name a data reference, a parameter, or the destination of an output.")
     binding = names.binding(fields["source"], what)
@@ -135,6 +135,7 @@ def read_input(name: str, node: Node, names: Names, step: str) -> InputPort:
     if isinstance(binding, FromParameter):
         default = names.parameters[binding.parameter].default
         mode = default_mode(default) if isinstance(default, PathSource | FilesSource | TabularSource) else mode
+    mode = "direct" if "table" in fields else mode
     path, overwrite = read_placing(fields, what)
     return InputPort(
         name=name,
@@ -142,6 +143,7 @@ def read_input(name: str, node: Node, names: Names, step: str) -> InputPort:
         mode=read_mode(fields, what, mode),
         path_on_compute=path if "path_on_compute" in fields or inherited is None else inherited.path_on_compute,
         overwrite=overwrite if "overwrite" in fields or inherited is None else inherited.overwrite,
+        table=read_table(fields["table"], f"table of {what}") if "table" in fields else None,
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from pydantic import ValidationError
+
 from airloom.graph._check_values import has_type
 from airloom.graph._yaml_nodes import Node
 from airloom.graph.model import (
@@ -20,6 +22,7 @@ from airloom.graph.model import (
     Scalar,
     TabularSource,
 )
+from airloom.graph.tables import TableReading
 
 BIND_MODES = ("mount", "download", "direct")
 _TYPES = ("int", "float", "bool", "string", "datapath", "dataset")
@@ -27,7 +30,9 @@ _PLACE = ("datastore", "path_on_datastore")
 _BINDING = ("bind_mode", "path_on_compute", "overwrite")
 _REGISTERED = ("dataset_name", "dataset_id", "dataset_version")
 _SQL = ("sql_table", "sql_query", "sql_stored_procedure", "sql_stored_procedure_params")
-_READING = ("separator", "header", "encoding", "keep_columns")
+_PLAIN_READING = ("separator", "header", "encoding", "keep_columns")
+_MORE_READING = ("format", "options", "transforms", "timestamps")
+_READING = (*_PLAIN_READING, *_MORE_READING)
 
 FindDataset = Callable[[Node, dict[str, Any]], DataSource]
 
@@ -111,14 +116,36 @@ def read_source(node: Node, what: str, more: tuple[str, ...] = ()) -> DataSource
 
 
 def _table(fields: dict[str, Node], what: str) -> TabularSource:
+    return TabularSource(locations=_locations(fields["tabular"], what), **_reading(fields, what))
+
+
+def read_table(node: Node, what: str) -> TableReading:
+    """The key `table` of an input that reads the output of another step as a table."""
+    return TableReading(**_reading(node.fields(what, _READING), what))
+
+
+def _reading(fields: dict[str, Node], what: str) -> dict[str, Any]:
     columns = fields.get("keep_columns")
-    return TabularSource(
-        locations=_locations(fields["tabular"], what),
-        separator=str(fields["separator"].raw.value) if "separator" in fields else ",",
-        header=fields["header"].flag(f"header of {what}") if "header" in fields else True,
-        encoding=fields["encoding"].text(f"encoding of {what}") if "encoding" in fields else "utf8",
-        keep_columns=None if columns is None else tuple(column.text("A column") for column in columns.elements(what)),
-    )
+    reading: dict[str, Any] = {
+        "separator": str(fields["separator"].raw.value) if "separator" in fields else ",",
+        "header": fields["header"].flag(f"header of {what}") if "header" in fields else True,
+        "encoding": fields["encoding"].text(f"encoding of {what}") if "encoding" in fields else "utf8",
+        "keep_columns": None if columns is None else tuple(item.text("A column") for item in columns.elements(what)),
+    }
+    for key in _MORE_READING:
+        if key in fields and not fields[key].is_null():
+            reading[key] = _checked(key, fields[key], what)
+    return reading
+
+
+def _checked(key: str, node: Node, what: str) -> Any:
+    """What stands below a key of a table, in the shape of the graph's model."""
+    try:
+        return getattr(TableReading.model_validate({key: node.tree(f"{key} of {what}")}), key)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        node.fail(f"{what} has a wrong {place}: {first['msg']}.")
 
 
 def _locations(node: Node, what: str) -> tuple[DataLocation, ...]:

@@ -29,6 +29,7 @@ from airloom.graph.model import (
     Step,
     TabularSource,
 )
+from airloom.graph.tables import TableReading
 
 Outputs = Mapping[tuple[str, str], str]
 """The name under which each output, by step and port, is known to other steps."""
@@ -96,8 +97,19 @@ def _source(source: DataSource) -> dict[str, Any]:
         return _location(source.location)
     if isinstance(source, FilesSource):
         return {"files": [_location(location) for location in source.locations]}
-    reading = source.model_dump(mode="json", exclude={"kind", "locations"}, exclude_defaults=True)
-    return {"tabular": [_location(location) for location in source.locations], **reading}
+    return {"tabular": [_location(location) for location in source.locations], **_reading(source)}
+
+
+def _reading(table: TableReading) -> dict[str, Any]:
+    """How a table is read, without what goes without saying."""
+    reading = table.model_dump(
+        mode="json", exclude={"kind", "locations", "transforms", "timestamps"}, exclude_defaults=True
+    )
+    if table.timestamps is not None:
+        reading["timestamps"] = list(table.timestamps)
+    if table.transforms:
+        reading["transforms"] = [transform.model_dump(mode="json") for transform in table.transforms]
+    return reading
 
 
 def _location(location: DataLocation) -> dict[str, Any]:
@@ -150,6 +162,8 @@ def _input(port: InputPort, graph: PipelineGraph, outputs: Outputs) -> dict[str,
     entry: dict[str, Any] = {"source": _binding(port, graph, outputs)}
     if default is None or port.mode != default_mode(default):
         entry["bind_mode"] = port.mode
+    if port.table is not None:
+        entry["table"] = _reading(port.table)
     return {**entry, **_placing(port.path_on_compute, port.overwrite)}
 
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import Field
 
-Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
+from airloom.graph.base import Model as Model
+from airloom.graph.base import Scalar as Scalar
+from airloom.graph.tables import TableReading
+
 ParameterType = Literal["int", "float", "bool", "string", "datapath", "dataset"]
 InputMode = Literal["mount", "download", "direct"]
 OutputMode = Literal["mount", "upload"]
 ReuseMode = Literal["auto", "off", "refresh"]
-
-
-class Model(BaseModel):
-    """Base of all parts of a graph: immutable, and unknown keys are errors rather than silently dropped."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 # --- data -------------------------------------------------------------------------------------------------------
@@ -47,15 +44,16 @@ class FilesSource(Model):
     locations: tuple[DataLocation, ...]
 
 
-class TabularSource(Model):
-    """Delimited text files read as one table (v1: TabularDataset)."""
+class TabularSource(TableReading):
+    """Files read as one table, with what is done to it (v1: TabularDataset)."""
 
     kind: Literal["tabular"] = "tabular"
     locations: tuple[DataLocation, ...]
-    separator: str = ","
-    header: bool = True
-    encoding: str = "utf8"
-    keep_columns: tuple[str, ...] | None = None
+
+    @property
+    def reading(self) -> TableReading:
+        """How the files are read, without where they lie."""
+        return TableReading(**{name: getattr(self, name) for name in TableReading.model_fields})
 
 
 DataSource = Annotated[PathSource | FilesSource | TabularSource, Field(discriminator="kind")]
@@ -100,13 +98,17 @@ class FromParameter(Model):
 
 
 class InputPort(Model):
-    """A named input of a step. With mode `direct` the script gets the dataset itself, not a path."""
+    """A named input of a step. With mode `direct` the script gets the dataset itself, not a path.
+
+    `table` says how the files that another step wrote are read as a table; data sources say so themselves.
+    """
 
     name: str
     binding: Annotated[OutputOf | FromSource | FromParameter, Field(discriminator="kind")]
     mode: InputMode = "mount"
     path_on_compute: str | None = None
     overwrite: bool = False
+    table: TableReading | None = Field(default=None, exclude_if=lambda table: table is None)
 
 
 class OutputPort(Model):

@@ -17,6 +17,7 @@ from airloom.graph.canonical import digest_value
 from airloom.graph.model import (
     Argument,
     EnvironmentSpec,
+    FromParameter,
     FromSource,
     InputPath,
     InputPort,
@@ -29,6 +30,7 @@ from airloom.graph.model import (
     Step,
     TabularSource,
 )
+from airloom.graph.tables import TableReading
 
 KEY_FORMAT = 1
 """Raised whenever the meaning of a part changes, so that keys of older versions never match newer ones."""
@@ -64,7 +66,7 @@ def step_key(
     for name in parameters_used(step):
         parts[f"parameter:{name}"] = parameters[name]
     for port in step.inputs:
-        parts[f"input:{port.name}"] = _input_part(port, input_digests[port.name], sources)
+        parts[f"input:{port.name}"] = _input_part(port, input_digests[port.name], sources, parameters)
     for output in step.outputs:
         parts[f"output:{output.name}"] = _output_part(output)
     return StepKey(digest_value(parts), parts)
@@ -122,13 +124,28 @@ def _token(value: Argument) -> list[Any]:
             return ["parameter", value.parameter]
 
 
-def _input_part(port: InputPort, digest: str, sources: Mapping[str, Any]) -> dict[str, Any]:
+def _input_part(
+    port: InputPort, digest: str, sources: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> dict[str, Any]:
     part: dict[str, Any] = {"content": digest, "mode": port.mode, "path on compute": port.path_on_compute}
     if isinstance(port.binding, FromSource):
         source = sources[port.binding.source]
         if isinstance(source, TabularSource):
             part["reading"] = source.model_dump(mode="json", exclude={"kind", "locations"})
+    if isinstance(port.binding, FromParameter):
+        table = _given_table(parameters[port.binding.parameter])
+        if table is not None and table.reading != TableReading():
+            part["reading"] = table.reading.model_dump(mode="json")
+    if port.table is not None:
+        part["reading"] = port.table.model_dump(mode="json")
     return part
+
+
+def _given_table(value: Any) -> TabularSource | None:
+    """The table that a run was given as the value of a parameter; None if it is something else."""
+    if isinstance(value, Mapping) and value.get("kind") == "tabular":
+        return TabularSource.model_validate(value)
+    return value if isinstance(value, TabularSource) else None
 
 
 def _output_part(port: OutputPort) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class ReadyInput:
     @property
     def argument(self) -> str:
         """What stands for the input in the script's arguments and environment."""
-        return self.spec.digest if self.spec.mode == "direct" else str(self.path)
+        return self.spec.dataset_id if self.spec.mode == "direct" else str(self.path)
 
 
 class InputStager:

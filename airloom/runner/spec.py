@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from airloom.graph.canonical import digest_value
 from airloom.graph.model import (
     DataLocation,
     EnvironmentSpec,
@@ -16,18 +17,14 @@ from airloom.graph.model import (
     OutputPath,
 )
 from airloom.graph.results import OutputRef
+from airloom.graph.tables import TableReading
 
 ResolvedArgument = Annotated[LiteralValue | InputPath | OutputPath, Field(discriminator="kind")]
 """One argument of the script, pipeline parameters replaced by their values."""
 
 
-class TabularOptions(Model):
-    """How the files of a table are read."""
-
-    separator: str = ","
-    header: bool = True
-    encoding: str = "utf8"
-    keep_columns: tuple[str, ...] | None = None
+class TabularOptions(TableReading):
+    """How the files of a table are read, and what is done to it."""
 
 
 class StagedInput(Model):
@@ -50,6 +47,13 @@ class StagedInput(Model):
     def is_dataset(self) -> bool:
         """True if the script gets the dataset itself and not a path."""
         return self.mode == "direct" or self.kind == "tabular"
+
+    @property
+    def dataset_id(self) -> str:
+        """By what the script knows a dataset: two tables that are parts of the same files differ in it."""
+        if self.kind != "tabular" or self.tabular == TabularOptions():
+            return self.digest
+        return digest_value([self.digest, self.tabular.model_dump(mode="json")])
 
 
 class StagedOutput(Model):
