@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import airloom
 from airloom.runner.failures import ScriptFailed
 from airloom.runner.inputs import ReadyInput
 from airloom.runner.outputs import OpenOutput
@@ -13,6 +15,7 @@ from airloom.runner.spec import StepSpec
 from airloom.runner.variables import RESOURCE_GROUP, SUBSCRIPTION
 from airloom.storage.handed_over import batch_at
 from airloom.storage.object_store import ObjectStore
+from airloom.tabular import full_names
 
 CONTEXT = "context.json"
 CHANGES = "changes.json"
@@ -87,8 +90,20 @@ def check_not_marked_failed(spec: StepSpec, run_folder: Path) -> None:
 
 
 def _input(ready: ReadyInput) -> dict[str, object]:
-    return {
-        **ready.spec.model_dump(mode="json", include={"name", "mode", "kind", "digest", "tabular"}),
+    entry: dict[str, object] = {
+        **ready.spec.model_dump(mode="json", include={"name", "mode", "kind"}),
+        "digest": ready.spec.dataset_id,
         "path": str(ready.path),
         "files": [[name, str(path)] for name, path in ready.files.items()],
+    }
+    return {**entry, **_table(ready)} if ready.spec.kind == "tabular" else entry
+
+
+def _table(ready: ReadyInput) -> dict[str, object]:
+    """How the table is read, and the Python that can read it: that of the worker, not of the script."""
+    names = full_names(ready.spec.paths, ready.files)
+    return {
+        "tabular": ready.spec.tabular.model_dump(mode="json"),
+        "table_files": [[name, str(path)] for name, path in zip(names, ready.files.values(), strict=True)],
+        "engine": {"python": sys.executable, "root": str(Path(airloom.__file__).parents[1])},
     }

@@ -161,7 +161,7 @@ def test_a_table_is_written(tmp_path: Path) -> None:
 
 
 def test_lists_have_no_place_in_delimited_text(tmp_path: Path) -> None:
-    with Table([parquet(tmp_path, "t.parquet", many=[[1]])], PARQUET) as table:
-        with pytest.raises(InvalidGraph, match="'many' holds lists or records"):
-            table.write_csv(tmp_path / "t.csv")
-    assert columns([parquet(tmp_path, "t.parquet", many=[[1]])], PARQUET) == {"many": "List(Int64)"}
+    source = parquet(tmp_path, "t.parquet", many=[[1]])
+    with Table([source], PARQUET) as table, pytest.raises(InvalidGraph, match="'many' holds lists or records"):
+        table.write_csv(tmp_path / "t.csv")
+    assert columns([source], PARQUET) == {"many": "List(Int64)"}

@@ -8,9 +8,11 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from .data import Dataset, FileDataset, TabularDataset
+from .data import Dataset
 from .errors import AzureMLException, RunEnvironmentException, UserErrorException, unavailable
 from .run import Run
+from .staged import FileDataset
+from .tables import TabularDataset
 from .workspace import Experiment, Workspace
 
 _UNAVAILABLE = {
