@@ -277,6 +277,16 @@ class Client(PublishedCalls):
         """A saved dataset."""
         return self._object("GET", path_to("workspaces", workspace, "datasets", dataset_id))
 
+    def preview_dataset(self, workspace: str, dataset_id: str, rows: int) -> JsonObject:
+        """The first rows of a saved table."""
+        return self._object(
+            "GET", path_to("workspaces", workspace, "datasets", dataset_id, "preview"), params={"rows": rows}
+        )
+
+    def profile_dataset(self, workspace: str, dataset_id: str) -> JsonObject:
+        """What is in the columns of a saved table."""
+        return self._object("GET", path_to("workspaces", workspace, "datasets", dataset_id, "profile"))
+
     def resume_run(self, workspace: str, run_id: str) -> JsonObject:
         """Let a run that failed or was canceled go on from the steps that have no result."""
         return self._object("POST", path_to("workspaces", workspace, "runs", run_id, "resume"))
