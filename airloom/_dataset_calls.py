@@ -16,6 +16,14 @@ class DatasetCalls(Calls):
         """A saved dataset, or a version of a registered one, by its id."""
         return self._object("GET", _path(workspace, dataset_id))
 
+    def preview_dataset(self, workspace: str, dataset_id: str, rows: int) -> JsonObject:
+        """The first rows of a saved table."""
+        return self._object("GET", _path(workspace, dataset_id, "preview"), params={"rows": rows})
+
+    def profile_dataset(self, workspace: str, dataset_id: str) -> JsonObject:
+        """What is in the columns of a saved table."""
+        return self._object("GET", _path(workspace, dataset_id, "profile"))
+
     def list_datasets(self, workspace: str) -> list[JsonObject]:
         """The latest version of each registered dataset, by name."""
         return self._list("datasets", _path(workspace))

@@ -11,6 +11,7 @@ from airloom._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from airloom.data.data_reference import DataReference
+    from airloom.data.data_type import DataType
     from airloom.data.datapath import DataPath
     from airloom.data.dataset_consumption_config import DatasetConsumptionConfig
     from airloom.data.file_dataset import FileDataset
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DataPath",
     "DataReference",
+    "DataType",
     "DatasetConsumptionConfig",
     "FileDataset",
     "OutputFileDatasetConfig",
@@ -33,6 +35,7 @@ __getattr__, __dir__ = lazy_exports(
     {
         "DataPath": "airloom.data.datapath",
         "DataReference": "airloom.data.data_reference",
+        "DataType": "airloom.data.data_type",
         "DatasetConsumptionConfig": "airloom.data.dataset_consumption_config",
         "FileDataset": "airloom.data.file_dataset",
         "OutputFileDatasetConfig": "airloom.data.output_dataset_config",

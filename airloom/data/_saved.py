@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.data._paths import StoredPath
 from airloom.data.abstract_dataset import AbstractDataset
 from airloom.data.file_dataset import FileDataset
-from airloom.data.tabular_dataset import Format, TabularDataset
+from airloom.data.tabular_dataset import TabularDataset
 from airloom.graph.model import FilesSource, TabularSource
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ def dataset_of(workspace: Workspace, document: dict[str, Any]) -> AbstractDatase
     if document["kind"] == "files":
         return FileDataset(_paths(workspace, FilesSource.model_validate(document)))
     source = TabularSource.model_validate(document)
-    form = Format(source.separator, source.header, source.encoding)
-    return TabularDataset(_paths(workspace, source), form, source.keep_columns)
+    return TabularDataset(_paths(workspace, source), source.reading)
 
 
 def _paths(workspace: Workspace, source: FilesSource | TabularSource) -> tuple[StoredPath, ...]:

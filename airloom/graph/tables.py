@@ -126,6 +126,7 @@ class ReadOptions(Model):
 
     `headers` says where a delimited file with a header has it: each file the same one, only the first file, or each
     its own (`combined`: the table has all columns). `partition_format` makes columns of parts of the files' paths.
+    `path_glob` chooses among the files, by their paths within the dataset.
     """
 
     infer_types: bool = True
@@ -135,6 +136,7 @@ class ReadOptions(Model):
     headers: Literal["each", "first", "combined"] = "each"
     empty_as_string: bool = False
     invalid_lines: Literal["error", "drop"] = "error"
+    path_glob: str | None = None
     query: str | None = None
     query_timeout_seconds: int = 30
 

@@ -15,7 +15,7 @@ from airloom.runner.spec import StepSpec
 from airloom.runner.variables import RESOURCE_GROUP, SUBSCRIPTION
 from airloom.storage.handed_over import batch_at
 from airloom.storage.object_store import ObjectStore
-from airloom.tabular import full_names
+from airloom.tabular.parts import chosen, full_names
 
 CONTEXT = "context.json"
 CHANGES = "changes.json"
@@ -101,9 +101,10 @@ def _input(ready: ReadyInput) -> dict[str, object]:
 
 def _table(ready: ReadyInput) -> dict[str, object]:
     """How the table is read, and the Python that can read it: that of the worker, not of the script."""
-    names = full_names(ready.spec.paths, ready.files)
+    files = chosen(ready.spec.tabular, list(ready.files.items()), lambda file: file[0])
+    names = full_names(ready.spec.paths, [name for name, _ in files])
     return {
         "tabular": ready.spec.tabular.model_dump(mode="json"),
-        "table_files": [[name, str(path)] for name, path in zip(names, ready.files.values(), strict=True)],
+        "table_files": [[name, str(path)] for name, (_, path) in zip(names, files, strict=True)],
         "engine": {"python": sys.executable, "root": str(Path(airloom.__file__).parents[1])},
     }

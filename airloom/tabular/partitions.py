@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from airloom.errors import InvalidGraph
 
@@ -57,7 +58,7 @@ class PartitionFormat:
                 target=path,
             )
         return {
-            column.name: _date(found, number, column) if column.date_parts else found.group(f"c{number}")
+            column.name: _date(found, number, column) if column.date_parts else unquote(found.group(f"c{number}"))
             for number, column in enumerate(self._columns)
         }
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from airloom.errors import NotFound
 from airloom.graph.model import DataLocation
+from airloom.graph.tables import TableReading
 from airloom.storage.globs import Glob, is_glob
+
+FileT = TypeVar("FileT")
 
 
 class Part(NamedTuple):
@@ -38,3 +42,20 @@ def _base(path: str, names: Sequence[str]) -> str:
     parent, _, last = path.rpartition("/")
     is_file = any(name == last or name.endswith("/" + last) for name in names)
     return parent if is_file else path
+
+
+def chosen(reading: TableReading, files: Sequence[FileT], name_of: Callable[[FileT], str]) -> list[FileT]:
+    """The files that belong to the table, where it is not made of all. Raises NotFound if none does."""
+    pattern = reading.options.path_glob
+    if pattern is None:
+        return list(files)
+    with_base = Glob(pattern if is_glob(pattern) else f"{pattern}/**")
+    found = [file for file in files if _fits(with_base, name_of(file))]
+    if not found:
+        raise NotFound(f"No file of the table fits {pattern!r}.", hint="Check the pattern.", target=pattern)
+    return found
+
+
+def _fits(glob: Glob, name: str) -> bool:
+    base = f"{glob.base}/" if glob.base else ""
+    return name.startswith(base) and glob.matches(name[len(base) :])

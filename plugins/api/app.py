@@ -35,6 +35,7 @@ from airloom.plugins.api.routes import (
     schedules,
     snapshots,
     steps,
+    tables,
     upkeep,
     workspaces,
 )
@@ -48,6 +49,7 @@ RESOURCES = (
     datastores,
     files,
     datasets,
+    tables,
     computes,
     snapshots,
     experiments,

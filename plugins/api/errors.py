@@ -27,6 +27,7 @@ from airloom.errors import (
 )
 from airloom.errors import IntegrityError as AlteredContent
 from airloom.plugins.errors import BadRequest, Conflict, DagNotReady, Denied, RejectedGraph
+from airloom.tabular.failures import UnreadableTable
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ STATUS_OF: dict[type[AirloomError], int] = {
     Denied: 403,
     DagNotReady: 503,
     StoreUnavailable: 503,
+    UnreadableTable: 400,
 }
 CODE_OF_STATUS = {
     400: "BadRequest",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airloom.core import Dataset, Datastore, Experiment
+from airloom.core import Datastore, Experiment
 from airloom.core.run import Run
 from airloom.pipeline.core import Pipeline, PipelineRun, Schedule, StepRun
 from airloom.pipeline.core._submit import SubmitOptions
@@ -26,9 +26,9 @@ OF_AN_ARGUMENT = "The argument "
 # The beginning of what an error says is not available, and what the page calls it.
 NAMED_ON_THE_PAGE = {
     "A datastore on": "datastores on the Databricks file system",
+    "A run that makes a profile": "`submit_profile_run`",
     "A list of registered datasets": "registered datasets",
     "A list of registered environments": "registered and curated environments",
-    "A tabular dataset cut by": "tabular datasets cut by `take()` or `skip()`",
     "Attaching": "`ComputeTarget.attach`",
     "Building a Graph by hand": "building a `Graph` by hand",
     "Building an image from a Dockerfile": "images from a Dockerfile",
@@ -37,6 +37,7 @@ NAMED_ON_THE_PAGE = {
     "Reading the output": "mode direct for outputs of steps",
     "Registering": "registered datasets",
     "Submitting a single script": "`ScriptRunConfig` as a submission",
+    "TabularDataset.mount": "`TabularDataset.mount`",
     "The HDFS mode of inputs": "`as_hdfs()`",
     "The existing conda environment": "an existing conda environment as a base",
     "The framework PySpark": "PySpark",
@@ -46,10 +47,13 @@ NAMED_ON_THE_PAGE = {
     "as_resource()": "`as_resource()`",
     "dataset_output": "`dataset_output`",
     "dataset_registration": "`dataset_registration`",
-    "infer_column_types=False": "`infer_column_types=False`",
     "is_resource": "`is_resource`",
+    "register_dask_dataframe": "`register_dask_dataframe`",
+    "register_spark_dataframe": "`register_spark_dataframe`",
     "resource_inputs": "`resource_inputs`",
     "source_globs": "`source_globs`",
+    "to_dask_dataframe": "`to_dask_dataframe`",
+    "to_spark_dataframe": "`to_spark_dataframe`",
     "training_output": "`training_output`",
 }
 
@@ -141,9 +145,6 @@ def test_modules_that_are_called_missing_are_missing(module: str) -> None:
         (importlib.import_module("airloom.pipeline.core"), "Module"),
         (importlib.import_module("airloom.pipeline.core.graph"), "ModuleDef"),
         (importlib.import_module("airloom.pipeline.core.graph"), "ParamDef"),
-        (Dataset.Tabular, "from_parquet_files"),
-        (Dataset.Tabular, "from_json_lines_files"),
-        (Dataset.Tabular, "from_sql_query"),
         (Run, "get_metrics"),
         (Run, "log"),
         (Run, "upload_file"),

@@ -90,6 +90,8 @@ MATRIX = [
     ("DELETE", "/workspaces/default/computes/none", FROM_OP),
     ("POST", "/workspaces/default/datasets", FROM_USER),
     ("GET", "/workspaces/default/datasets/none", FROM_USER),
+    ("GET", "/workspaces/default/datasets/none/preview", FROM_USER),
+    ("GET", "/workspaces/default/datasets/none/profile", FROM_USER),
     ("POST", "/workspaces/default/snapshots/missing", FROM_USER),
     ("PUT", "/workspaces/default/snapshots/blobs", FROM_USER),
     ("PUT", f"/workspaces/default/snapshots/{DIGEST}", FROM_USER),
