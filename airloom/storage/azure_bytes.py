@@ -274,5 +274,5 @@ class StagedBlob:
 
     def is_committed(self) -> bool:
         """True if the file there is this one: the answer to a request that succeeded may have been lost."""
-        found = self.container.properties(self.key)
+        found = self.container.find(self.key)
         return found is not None and holds_write(found.metadata, self._tokens)

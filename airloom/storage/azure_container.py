@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
+from azure.storage.blob import BlobClient, ContainerClient
 
 from airloom.errors import InvalidName, NotFound
 from airloom.storage.azure_access import AzureAccess, connection_access
 from airloom.storage.azure_account import environment_access
 from airloom.storage.azure_errors import Place, Transient, meaning, sas_expiry, told_of, unreachable
+from airloom.storage.azure_pages import Blob, list_blobs
 from airloom.storage.datastore_config import AzureBlobConfig
 from airloom.storage.secrets import Secrets
 
@@ -96,19 +97,16 @@ class AzureContainer:
         word = code.group(1) if code else "ConditionNotMet" if number == "412" else "no reason given"
         return meaning(self.place, key, word, absent=number == "404", refused=number in ("401", "403"), status=number)
 
-    def properties(self, key: str) -> BlobProperties | None:
+    def find(self, key: str) -> Blob | None:
         """What the service says of a blob; None if there is none."""
         try:
-            return self.ask(key, self.blob(key).get_blob_properties)
+            return Blob.of(self.ask(key, self.blob(key).get_blob_properties))
         except NotFound:
             return None
 
-    def blobs(self, prefix: str) -> Iterator[BlobProperties]:
-        """The blobs whose keys begin with these characters, with metadata, in the order of the service."""
-        listing = self.client.list_blobs(name_starts_with=self.stem + prefix, include=["metadata"])
-        pages = listing.by_page()
-        while (page := self.ask(prefix, lambda: next(pages, None))) is not None:
-            yield from page
+    def blobs(self, prefix: str) -> Iterator[Blob]:
+        """The blobs whose keys begin with these characters, in the order of the service."""
+        return list_blobs(self.client, self.stem + prefix, lambda request: self.ask(prefix, request))
 
     def key(self, name: str) -> str:
         """The path on the datastore of a blob of this name."""

@@ -78,11 +78,11 @@ class _Copies:
 
     def _tell_why(self, info: FileInfo, key: str) -> None:
         """A condition failed: the source has changed, the target is there, or it is there since this very copy."""
-        now = self._source.properties(info.path)
-        if now is None or str(now.etag).strip('"') != info.etag:
+        now = self._source.find(info.path)
+        if now is None or now.etag != info.etag:
             raise changed(self._source, info)
-        there = self._target.properties(key)
-        if there is None or info.digest is None or (there.metadata or {}).get("airloom_digest") != info.digest:
+        there = self._target.find(key)
+        if there is None or info.digest is None or there.metadata.get("airloom_digest") != info.digest:
             raise taken(self._target, key)
 
     def folder(self, files: Mapping[str, FileInfo], path: str, overwrite: bool) -> None:
@@ -108,8 +108,8 @@ class _Copies:
             raise changed(self._source, info) from None
         while state == "pending":
             time.sleep(_LOOK_SECONDS)
-            blob = self._target.properties(key)
-            state = blob.copy.status if blob is not None else "gone"
+            blob = self._target.blob(key)
+            state = self._target.ask(key, blob.get_blob_properties).copy.status
         if state != "success":
             raise IntegrityError(
                 f"The service did not copy {info.path!r} of the datastore {self._source.config.name!r}: {state}.",

@@ -128,7 +128,7 @@ class AzureBlobDatastore:
             )
         if find_file(self.container, normal) is not None:
             self.container.delete(normal)
-        elif self.container.properties(normal) is not None or any(self.container.blobs(f"{normal}/")):
+        elif self.container.find(normal) is not None or any(self.container.blobs(f"{normal}/")):
             publication = Publication(self.container, normal)
             with publication.hidden(overwrite=True):
                 publication.remove()

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from azure.storage.blob import BlobProperties
-
 from airloom.errors import UnsafePath
 from airloom.storage.azure_container import FOLDER, AzureContainer
+from airloom.storage.azure_pages import Blob
 from airloom.storage.datastores import FileInfo, FileInfos
 from airloom.storage.durable import PRIVATE_PREFIX, is_private
 from airloom.storage.globs import Glob, is_glob
@@ -51,7 +50,7 @@ def find(container: AzureContainer, path: str) -> Listing:
 def find_file(container: AzureContainer, path: str) -> FileInfo | None:
     """The file of exactly this name."""
     normal = check_path(path)
-    found = None if normal == "" or hidden(container, normal) else container.properties(normal)
+    found = None if normal == "" or hidden(container, normal) else container.find(normal)
     return None if found is None or is_folder(found) else to_info(normal, found)
 
 
@@ -70,9 +69,9 @@ def hidden(container: AzureContainer, path: str) -> bool:
     parts = path.split("/")[:-1]
     markers = ["/".join([*parts[: count + 1], UNFINISHED]) for count in range(len(parts))]
     if len(markers) < 2:
-        return any(container.properties(marker) is not None for marker in markers)
+        return any(container.find(marker) is not None for marker in markers)
     with ThreadPoolExecutor(min(len(markers), 8)) as pool:
-        return any(found is not None for found in pool.map(container.properties, markers))
+        return any(found is not None for found in pool.map(container.find, markers))
 
 
 def find_literally(container: AzureContainer, path: str) -> Listing:
@@ -81,7 +80,7 @@ def find_literally(container: AzureContainer, path: str) -> Listing:
         return Listing("", _visible(container, ""), True)
     if hidden(container, path):
         return Listing(path, [], False)
-    itself = container.properties(path)
+    itself = container.find(path)
     if itself is not None and not is_folder(itself):
         return Listing(path, [to_info(path, itself)], True)
     blobs = list(container.blobs(f"{path}/"))
@@ -112,7 +111,7 @@ def _visible(container: AzureContainer, prefix: str) -> FileInfos:
     return _shown(container, list(container.blobs(prefix)))
 
 
-def _shown(container: AzureContainer, blobs: Iterable[BlobProperties]) -> FileInfos:
+def _shown(container: AzureContainer, blobs: Iterable[Blob]) -> FileInfos:
     """The files among blobs that were listed together, without those of folders that are being published."""
     keyed = [(container.key(blob.name), blob) for blob in blobs]
     unfinished = {key.removesuffix(UNFINISHED) for key, _ in keyed if key.rpartition("/")[2] == UNFINISHED}
@@ -120,7 +119,7 @@ def _shown(container: AzureContainer, blobs: Iterable[BlobProperties]) -> FileIn
     return sorted(infos, key=lambda info: info.path)
 
 
-def _is_file(key: str, blob: BlobProperties) -> bool:
+def _is_file(key: str, blob: Blob) -> bool:
     if is_folder(blob) or (key.endswith("/") and not blob.size) or any(map(is_private, key.split("/"))):
         return False
     if validate_relative(key) != key:
@@ -146,14 +145,14 @@ def _stems(key: str) -> Iterator[str]:
     yield ""
 
 
-def is_folder(blob: BlobProperties) -> bool:
+def is_folder(blob: Blob) -> bool:
     """True for a blob that stands for a folder."""
-    return str((blob.metadata or {}).get(FOLDER, "")).lower() == "true"
+    return blob.metadata.get(FOLDER, "").lower() == "true"
 
 
-def to_info(key: str, blob: BlobProperties) -> FileInfo:
+def to_info(key: str, blob: Blob) -> FileInfo:
     """A blob as a file of the datastore."""
-    digest = (blob.metadata or {}).get(DIGEST, "")
+    digest = blob.metadata.get(DIGEST, "")
     # Only the bytes of a block blob cannot change without the metadata being written anew.
-    known = digest if _IS_DIGEST.fullmatch(digest) and blob.blob_type == "BlockBlob" else None
-    return FileInfo(path=key, size=blob.size, modified=blob.last_modified, digest=known, etag=str(blob.etag).strip('"'))
+    known = digest if _IS_DIGEST.fullmatch(digest) and blob.is_block_blob else None
+    return FileInfo(path=key, size=blob.size, modified=blob.modified, digest=known, etag=blob.etag)

@@ -88,7 +88,7 @@ class Marker:
                 ),
             )
         except ConditionFailed:
-            found = self._container.properties(self.key)
+            found = self._container.find(self.key)
             return found is not None and holds_write(found.metadata, tokens)
         return True
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from azure.core import MatchConditions
-from azure.storage.blob import BlobProperties
 from blake3 import blake3
 
 from airloom.errors import AlreadyExists, IntegrityError
@@ -24,6 +23,7 @@ from airloom.storage.azure_container import AzureContainer
 from airloom.storage.azure_errors import BlocksLost, ConditionFailed
 from airloom.storage.azure_listing import DIGEST, find_literally, is_folder
 from airloom.storage.azure_marker import Marker
+from airloom.storage.azure_pages import Blob
 from airloom.storage.tree import TreeManifest
 from airloom.storage.walk import walk
 
@@ -135,7 +135,7 @@ class Publication:
                     hint="Publish it again.",
                     target=key,
                 )
-        itself = self.container.properties(self.path)
+        itself = self.container.find(self.path)
         if not sent:
             self.container.make_folder(self.path)
         elif itself is not None and not is_folder(itself):
@@ -145,12 +145,12 @@ class Publication:
     def remove(self) -> None:
         """Remove the folder, which is hidden, and its marker last."""
         self._remove(self._blobs())
-        itself = self.container.properties(self.path)
+        itself = self.container.find(self.path)
         if itself is not None and is_folder(itself):
             self.container.delete(self.path)
         self.marker.remove()
 
-    def _blobs(self) -> dict[str, BlobProperties]:
+    def _blobs(self) -> dict[str, Blob]:
         """Everything in the folder but the marker."""
         blobs = {self.container.key(blob.name): blob for blob in self.container.blobs(f"{self.path}/")}
         return {key: blob for key, blob in blobs.items() if key != self.marker.key}
@@ -165,10 +165,10 @@ class Publication:
             side_by_side(self.container.delete, by_depth[depth])
 
 
-def _is_as_sent(blob: BlobProperties | None, expected: Sent) -> bool:
+def _is_as_sent(blob: Blob | None, expected: Sent) -> bool:
     if blob is None or blob.size != expected.size:
         return False
-    return expected.digest in ("", (blob.metadata or {}).get(DIGEST))
+    return expected.digest in ("", blob.metadata.get(DIGEST))
 
 
 def publish_folder(
