@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airloom.errors import AirloomError
-from airloom.storage import azure_container
+from airloom.storage import azure_container, azure_marker
 from airloom.storage.azure_access import BLOCK
 from airloom.storage.azure_copies import copy_within_account
 from airloom.storage.azure_datastore import AzureBlobDatastore
@@ -21,7 +21,12 @@ from tests.integration.blob.conftest import OpenDatastore
 from tests.integration.blob.faulty_proxy import FAULTS, FaultyProxy
 from tests.support.azurite import Azurite
 
-pytestmark = [pytest.mark.integration, pytest.mark.azurite, pytest.mark.thorough]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.azurite,
+    pytest.mark.thorough,
+    pytest.mark.timeout(1800),
+]
 
 RATE = 0.3
 PAUSES = (0.0, 0.01, 0.02)
@@ -37,8 +42,11 @@ def proxy(azurite: Azurite) -> Iterator[FaultyProxy]:
 
 
 @pytest.fixture
-def through(open_blob: OpenDatastore, azurite: Azurite, proxy: FaultyProxy) -> AzureBlobDatastore:
-    """A datastore behind the proxy, which gives up early."""
+def through(
+    open_blob: OpenDatastore, azurite: Azurite, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> AzureBlobDatastore:
+    """A datastore behind the proxy, which gives up early, and whose markers are free soon."""
+    monkeypatch.setattr(azure_marker, "LEASE_SECONDS", 15)
     endpoint = azurite.endpoint.replace(f":{azurite.port}/", f":{proxy.port}/")
     datastore = open_blob(endpoint=endpoint)
     datastore.container.pauses = PAUSES

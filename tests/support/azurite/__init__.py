@@ -11,6 +11,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -56,10 +57,17 @@ class Azurite:
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
-    """One emulator for the whole session; it keeps everything in memory."""
+    """One emulator for the whole session."""
     npm = shutil.which("npm") or _install_npm()
     if npm is None:
         pytest.skip("npm is not installed: install nodejs and npm, or run the tests as root")
+    with running_azurite(npm) as emulator:
+        yield emulator
+
+
+@contextmanager
+def running_azurite(npm: str = "npm") -> Iterator[Azurite]:
+    """An emulator of one's own; it keeps everything in memory."""
     key = base64.b64encode(secrets.token_bytes(64)).decode()
     server = subprocess.Popen(
         [
