@@ -95,14 +95,14 @@ def find_unfinished(container: AzureContainer, path: str) -> FileInfos:
     markers = [
         container.key(blob.name)
         for blob in container.blobs(prefix)
-        if container.key(blob.name).rpartition("/")[2] == UNFINISHED and blob.lease.status != "locked"
+        if container.key(blob.name).rpartition("/")[2] == UNFINISHED and not blob.is_leased
     ]
     found = []
     for marker in markers:
         folder = marker.rpartition("/")[0]
         blobs = list(container.blobs(f"{folder}/"))
         if blobs:
-            modified = max(blob.last_modified for blob in blobs)
+            modified = max(blob.modified for blob in blobs)
             found.append(FileInfo(path=folder, size=sum(blob.size for blob in blobs), modified=modified))
     return found
 

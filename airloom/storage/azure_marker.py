@@ -43,7 +43,12 @@ class Marker:
         while True:
             may_go_on()
             fresh = self._put()
-            if self._acquire():
+            try:
+                held = self._acquire()
+            except BaseException:
+                self.leave()  # the answer alone may have been lost
+                raise
+            if held:
                 threading.Thread(target=self._renew, name=f"lease of {self.key}", daemon=True).start()
                 return fresh
             time.sleep(_LOOK_SECONDS)

@@ -28,6 +28,7 @@ class Blob(NamedTuple):
     etag: str
     metadata: Mapping[str, str]
     is_block_blob: bool
+    is_leased: bool
 
     @classmethod
     def of(cls, found: BlobProperties) -> Blob:
@@ -39,6 +40,7 @@ class Blob(NamedTuple):
             etag=str(found.etag).strip('"'),
             metadata=found.metadata or {},
             is_block_blob=found.blob_type == "BlockBlob",
+            is_leased=found.lease.status == "locked",
         )
 
 
@@ -89,6 +91,7 @@ def _blob(element: ElementTree.Element) -> Blob:
         etag=(properties.findtext("Etag") or "").strip('"'),
         metadata={item.tag: item.text or "" for item in metadata} if metadata is not None else {},
         is_block_blob=properties.findtext("BlobType") == "BlockBlob",
+        is_leased=properties.findtext("LeaseStatus") == "locked",
     )
 
 
