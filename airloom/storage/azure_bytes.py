@@ -1,6 +1,7 @@
 """Bytes between blobs of a datastore and this machine: small ones in one request each, large ones in blocks.
 
-Memory is bounded by what is under way: each thread holds one block at most, and there are so many threads.
+Memory is bounded by what is under way: a thread holds one block at most, twice while a library copies it, and the
+larger the files are, the fewer travel at a time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import io
 import os
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -27,15 +28,31 @@ from airloom.storage.azure_transfer import holds_write, write_tokens
 from airloom.storage.datastores import Download, EachFile, FileInfo
 from airloom.storage.durable import temporary_name
 
+SMALL = 1024 * 1024
 SMALL_TRANSFERS = 16
-LARGE_TRANSFERS = 8
+MEDIUM_TRANSFERS = 4
+BLOCK_TRANSFERS = 8
 
 _Item = TypeVar("_Item")
 
 
-def side_by_side(action: Callable[[_Item], object], items: Sequence[_Item]) -> None:
+def transfer_all(action: Callable[[_Item], object], items: Iterable[_Item], size: Callable[[_Item], int]) -> None:
+    """Do it with all items: small ones side by side, and large ones, each of which is several requests, in turn."""
+    small: list[_Item] = []
+    medium: list[_Item] = []
+    large: list[_Item] = []
+    for item in items:
+        (small if size(item) <= SMALL else medium if size(item) < BLOCK else large).append(item)
+    side_by_side(action, small)
+    side_by_side(action, medium, MEDIUM_TRANSFERS)
+    side_by_side(action, large, 1)
+
+
+def side_by_side(action: Callable[[_Item], object], items: Sequence[_Item], at_once: int = SMALL_TRANSFERS) -> None:
     """Do it with many items at a time. After the first error nothing new is begun, and it is raised."""
-    with ThreadPoolExecutor(max(1, min(SMALL_TRANSFERS, len(items)))) as pool:
+    if not items:
+        return
+    with ThreadPoolExecutor(min(at_once, len(items))) as pool:
         under_way = [pool.submit(action, item) for item in items]
         try:
             done, _ = wait(under_way, return_when=FIRST_EXCEPTION)
@@ -55,11 +72,11 @@ def fetch_files(container: AzureContainer, files: Sequence[Download], each: Each
     """
     for folder in {file.target.parent for file in files}:
         folder.mkdir(parents=True, exist_ok=True)
-    small = [file for file in files if file.info.size <= BLOCK]
-    side_by_side(lambda file: _fetch_small(container, file, each), small)
-    for file in files:
-        if file.info.size > BLOCK:
-            _fetch_large(container, file, each)
+
+    def fetch(file: Download) -> None:
+        (_fetch_small if file.info.size < BLOCK else _fetch_large)(container, file, each)
+
+    transfer_all(fetch, files, lambda file: file.info.size)
 
 
 def _fetch_small(container: AzureContainer, file: Download, each: EachFile) -> None:
@@ -74,14 +91,14 @@ def _fetch_large(container: AzureContainer, file: Download, each: EachFile) -> N
     hasher = blake3()
     under_way: deque[Future[Any]] = deque()
     starts = iter(range(0, file.info.size, BLOCK))
-    with ThreadPoolExecutor(LARGE_TRANSFERS) as pool, _arriving(file.target) as target:
+    with ThreadPoolExecutor(BLOCK_TRANSFERS) as pool, _arriving(file.target) as target:
 
         def begin() -> None:
             if (start := next(starts, None)) is not None:
                 end = min(start + BLOCK, file.info.size)
                 under_way.append(pool.submit(read_range, container, file.info, start, end))
 
-        for _ in range(LARGE_TRANSFERS):
+        for _ in range(BLOCK_TRANSFERS):
             begin()
         while under_way:
             data = under_way.popleft().result()
@@ -246,10 +263,10 @@ class StagedBlob:
             return
         under_way: deque[Future[Any]] = deque()
         block = first
-        with ThreadPoolExecutor(LARGE_TRANSFERS) as pool:
+        with ThreadPoolExecutor(BLOCK_TRANSFERS) as pool:
             while block:
                 under_way.append(pool.submit(self._send, *self._next(block)))
-                if len(under_way) == LARGE_TRANSFERS:
+                if len(under_way) == BLOCK_TRANSFERS:
                     under_way.popleft().result()
                 block = read_block(source)
             while under_way:

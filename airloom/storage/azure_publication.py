@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from airloom.errors import AlreadyExists, IntegrityError
 from airloom.storage.azure_access import BLOCK
-from airloom.storage.azure_bytes import StagedBlob, put_bytes, read_block, side_by_side
+from airloom.storage.azure_bytes import StagedBlob, put_bytes, read_block, side_by_side, transfer_all
 from airloom.storage.azure_container import AzureContainer
 from airloom.storage.azure_errors import BlocksLost, ConditionFailed
 from airloom.storage.azure_listing import DIGEST, find_literally, is_folder
@@ -208,7 +208,7 @@ def _check_sent(sent: Mapping[str, Sent], expected: Mapping[str, Sent] | None, p
 
 
 def _send(publication: Publication, files: Mapping[str, Path]) -> dict[str, Sent]:
-    """Put files at their places: small ones side by side, large ones one after the other, each in many blocks."""
+    """Put files at their places."""
     sent: dict[str, Sent] = {}
 
     def send(key: str) -> None:
@@ -216,10 +216,7 @@ def _send(publication: Publication, files: Mapping[str, Path]) -> dict[str, Sent
         with files[key].open("rb", buffering=0) as stream:
             sent[key] = write_stream(publication.container, key, stream, overwrite=True)
 
-    small, large = _by_size(files)
-    side_by_side(send, small)
-    for key in large:
-        send(key)
+    transfer_all(send, files, lambda key: files[key].stat().st_size)
     return sent
 
 
@@ -230,14 +227,6 @@ def _stage(container: AzureContainer, files: Mapping[str, Path]) -> list[StagedB
         with files[blob.key].open("rb", buffering=0) as stream:
             blob.stage(stream, read_block(stream))
 
-    small, large = ([StagedBlob(container, key) for key in keys] for keys in _by_size(files))
-    side_by_side(stage, small)
-    for blob in large:
-        stage(blob)
-    return small + large
-
-
-def _by_size(files: Mapping[str, Path]) -> tuple[list[str], list[str]]:
-    """The files that are one request each, and those that are several."""
-    large = {key for key, source in files.items() if source.stat().st_size >= BLOCK}
-    return [key for key in files if key not in large], sorted(large)
+    blobs = [StagedBlob(container, key) for key in files]
+    transfer_all(stage, blobs, lambda blob: files[blob.key].stat().st_size)
+    return blobs
