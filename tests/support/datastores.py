@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 
 from airloom.errors import NotFound
-from airloom.storage.datastore_config import DatastoreConfig, LocalConfig, ObjectStoreConfig
+from airloom.storage.datastore_config import (
+    AzureFileShareConfig,
+    DatastoreConfig,
+    LocalConfig,
+    ObjectStoreConfig,
+)
 from airloom.storage.datastores import DatastoreHandle
 from airloom.storage.open_datastore import open_datastore
 from airloom.storage.secrets import Connection
 from airloom.storage.stat_cache import StatCache
+from tests.support import azure_files
+from tests.support.azure_files import AzureFiles
 from tests.support.moto_s3 import MotoS3
 
 SECRET = "a-secret-of-the-tests"
@@ -36,7 +43,15 @@ def s3_config(moto: MotoS3, prefix: str = "some/prefix", **more: str) -> ObjectS
     return ObjectStoreConfig(name="raw", url=url, connection="s3", options={**moto.options, **more})
 
 
-KEYS = Known(s3=Connection(login="AKIAEXAMPLE", password=SECRET))
+def share_config(server: AzureFiles) -> AzureFileShareConfig:
+    """A datastore in a share of its own, with the connection `share`."""
+    return AzureFileShareConfig(
+        name="raw",
+        account=azure_files.ACCOUNT,
+        share=server.new_share(),
+        endpoint=server.endpoint,
+        connection="share",
+    )
 
 
 def _local(request: pytest.FixtureRequest) -> DatastoreConfig:
@@ -49,13 +64,28 @@ def _s3(request: pytest.FixtureRequest) -> DatastoreConfig:
     return s3_config(request.getfixturevalue("moto_s3"))
 
 
-KINDS: dict[str, Callable[[pytest.FixtureRequest], DatastoreConfig]] = {"local": _local, "s3": _s3}
-REMOTE = [kind for kind in KINDS if kind != "local"]
+def _share(request: pytest.FixtureRequest) -> DatastoreConfig:
+    return share_config(request.getfixturevalue("azure_files"))
+
+
+KINDS: dict[str, Callable[[pytest.FixtureRequest], DatastoreConfig]] = {
+    "local": _local,
+    "s3": _s3,
+    "share": _share,
+}
+
+
+def secrets_of(request: pytest.FixtureRequest, kind: str) -> Known:
+    """The connection that a datastore of this kind needs."""
+    if kind == "share":
+        return Known(share=Connection(login=azure_files.ACCOUNT, password=request.getfixturevalue("azure_files").key))
+    return Known(s3=Connection(login="AKIAEXAMPLE", password=SECRET))
 
 
 def _opened(request: pytest.FixtureRequest) -> DatastoreHandle:
     folder: Path = request.getfixturevalue("tmp_path")
-    return open_datastore(KINDS[request.param](request), StatCache(folder / "cache" / "digests.sqlite"), KEYS)
+    cache = StatCache(folder / "cache" / "digests.sqlite")
+    return open_datastore(KINDS[request.param](request), cache, secrets_of(request, request.param))
 
 
 @pytest.fixture(params=list(KINDS))
@@ -64,7 +94,7 @@ def any_datastore(request: pytest.FixtureRequest) -> DatastoreHandle:
     return _opened(request)
 
 
-@pytest.fixture(params=REMOTE)
+@pytest.fixture(params=[kind for kind in KINDS if kind != "local"])
 def remote_datastore(request: pytest.FixtureRequest) -> DatastoreHandle:
     """An empty datastore of each kind that is on no disk of this machine."""
     return _opened(request)
