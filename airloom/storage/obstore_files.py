@@ -34,6 +34,7 @@ _LISTED_TOGETHER = 1000
 _LONGEST_KEY = 1024
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
+_REFUSED = (["401"], ["403"])
 
 
 class ObstoreFiles:
@@ -115,7 +116,7 @@ class ObstoreFiles:
 
     def put_instead(self, old: RemoteFile, data: bytes, digest: str) -> bool:
         """Replace a small object if it still is this version."""
-        mode: Any = {"e_tag": old.etag, "version": old.version}
+        mode: Any = {"e_tag": old.etag, **({"version": old.version} if old.version else {})}
         with self._told(old.path):
             try:
                 obstore.put(self._store, old.path, data, attributes={DIGEST_KEY: digest}, mode=mode)
@@ -153,11 +154,6 @@ class ObstoreFiles:
                 raise  # of a file of this machine
             self._refuse_missing_bucket(error)
             raise NotFound(f"{self.place} has no object {path!r}.", hint="Check the path.", target=path) from None
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise self._unavailable(
-                f"it refuses the credentials ({_code(error)})",
-                "Check the connection of the datastore, and the rights it gives: to list, read, write and delete.",
-            ) from None
         except BaseError as error:
             raise self._failed(error) from None
 
@@ -165,6 +161,11 @@ class ObstoreFiles:
         code = _code(error)
         if code == "NoSuchBucket":
             return self._no_bucket()
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError) or _STATUS.findall(str(error)) in _REFUSED:
+            return self._unavailable(
+                f"it refuses the credentials ({code})",
+                "Check the connection of the datastore, and the rights it gives: to list, read, write and delete.",
+            )
         cause = f"the service answers {code}" if code else "it cannot be reached"
         return self._unavailable(cause, "Check the address and the network, then try again.")
 
@@ -181,7 +182,7 @@ def _open(address: ObjectAddress, options: dict[str, Any]) -> Any:
             address.bucket, prefix=address.prefix or None, config=options, client_options=client, retry_config=_RETRY
         )
     except UnknownConfigurationKeyError as error:
-        unknown = re.search(r"key '?([\w-]+)'?", str(error))
+        unknown = re.search(r"key: '([\w-]+)'", str(error))
         raise InvalidGraph(
             f"{unknown.group(1) if unknown else 'One of the options'!r} is no option of {address.scheme}.",
             hint="See docs/datastores.md for those there are.",
