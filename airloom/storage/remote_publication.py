@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from airloom.errors import AlreadyExists, IntegrityError, StoreUnavailable, UnsafePath
+from airloom.errors import AirloomError, AlreadyExists, IntegrityError, StoreUnavailable, UnsafePath
 from airloom.graph.canonical import digest_bytes
-from airloom.storage.durable import PRIVATE_PREFIX
+from airloom.storage.durable import PRIVATE_PREFIX, is_private
 from airloom.storage.remote_files import PIECE, RemoteFiles, pieces_of, side_by_side
 from airloom.storage.stat_cache import StatCache
 from airloom.storage.tree import TreeManifest, digest_files
@@ -91,29 +91,34 @@ class Publication:
 
     def run(self, staged: Sequence[Staged]) -> None:
         """Publish. Whoever is killed in it leaves nothing that readers see."""
-        took_over = self._begin()
+        self._begin()
+        try:
+            self._check_all(self._make(staged))
+        except AirloomError:
+            self._look()  # it may have failed because another has taken over
+            raise
+        self._look()
+        self._files.remove([self._marker])
+
+    def _make(self, staged: Sequence[Staged]) -> dict[str, str]:
+        """Replace what is there. The paths of all that was made, with ETags as far as the service tells them."""
         self._remove_old()
         made = dict(side_by_side(self._put, [file for file in staged if file.size <= PIECE]))
         made |= dict(self._put(file) for file in staged if file.size > PIECE)  # each of them in pieces side by side
         if not staged:
-            self._files.put(f"{self._path}/{EMPTY}", [], 0, digest_bytes(b""))
-            made[f"{self._path}/{EMPTY}"] = ""
-        if took_over:
-            self._check_all(made)
-        self._look()
-        self._files.remove([self._marker])
+            made[f"{self._path}/{EMPTY}"] = self._files.put(f"{self._path}/{EMPTY}", [], 0, digest_bytes(b""))
+        return made
 
-    def _begin(self) -> bool:
-        """Hide the folder. True if another had begun before and has not ended."""
+    def _begin(self) -> None:
+        """Hide the folder. If another had begun before and has not ended, make sure that he will not go on."""
         digest = digest_bytes(self._name)
         while self._files.put_new(self._marker, self._name, digest) is None:
             other = self._files.stat(self._marker)
             if other is not None and self._files.put_instead(other, self._name, digest):
                 time.sleep(_GRACE_SECONDS)
                 self._look()
-                return True
+                return
         self._refuse_finished()
-        return False
 
     def _refuse_finished(self) -> None:
         """AlreadyExists if another came and ended after it was looked whether there is something."""
@@ -155,8 +160,8 @@ class Publication:
         self._files.remove([file.path for file in self._files.find(self._path) if file.path != self._marker])
 
     def _check_all(self, made: dict[str, str]) -> None:
-        """Make sure that no late request of the writer before has made or replaced a file."""
-        there = {file.path: file.etag for file in self._files.find(self._path) if file.path != self._marker}
+        """Make sure that no request of another writer has made or replaced a file."""
+        there = {file.path: file.etag for file in self._files.find(self._path) if _is_published(file.path)}
         replaced = any(etag and there.get(path) != etag for path, etag in made.items())
         if replaced or there.keys() != made.keys():
             raise StoreUnavailable(
@@ -164,3 +169,8 @@ class Publication:
                 hint="Try again when it has ended.",
                 target=self._path,
             )
+
+
+def _is_published(path: str) -> bool:
+    """True for a file that was staged, and for what stands for none."""
+    return path.endswith(f"/{EMPTY}") or not any(map(is_private, path.split("/")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -15,7 +16,10 @@ from airloom.storage.datastore_config import (
     ObjectStoreConfig,
 )
 from airloom.storage.datastores import DatastoreHandle
+from airloom.storage.fsspec_files import FsspecFiles, open_file_system
+from airloom.storage.object_address import ObjectAddress
 from airloom.storage.open_datastore import open_datastore
+from airloom.storage.remote_datastore import RemoteDatastore
 from airloom.storage.secrets import Connection
 from airloom.storage.stat_cache import StatCache
 from tests.support import azure_files
@@ -68,10 +72,20 @@ def _share(request: pytest.FixtureRequest) -> DatastoreConfig:
     return share_config(request.getfixturevalue("azure_files"))
 
 
+def _memory(request: pytest.FixtureRequest) -> DatastoreConfig:
+    return ObjectStoreConfig(name="raw", url=f"memory://{uuid4().hex}/some/prefix")
+
+
+def _s3fs(request: pytest.FixtureRequest) -> DatastoreConfig:
+    return s3_config(request.getfixturevalue("moto_s3"))
+
+
 KINDS: dict[str, Callable[[pytest.FixtureRequest], DatastoreConfig]] = {
     "local": _local,
     "s3": _s3,
     "share": _share,
+    "memory": _memory,
+    "s3fs": _s3fs,
 }
 
 
@@ -82,9 +96,24 @@ def secrets_of(request: pytest.FixtureRequest, kind: str) -> Known:
     return Known(s3=Connection(login="AKIAEXAMPLE", password=SECRET))
 
 
+def _through_fsspec(config: DatastoreConfig, cache: StatCache) -> DatastoreHandle:
+    """A bucket as fsspec sees it, which stands for the many places that only fsspec reaches."""
+    assert isinstance(config, ObjectStoreConfig)
+    options = {
+        "endpoint_url": config.options["endpoint_url"],
+        "key": "another",
+        "secret": SECRET,
+        "client_kwargs": {"region_name": config.options["region_name"]},
+    }
+    address = ObjectAddress.parse(config.url)
+    return RemoteDatastore(config, FsspecFiles(address, open_file_system(address, options)), cache)
+
+
 def _opened(request: pytest.FixtureRequest) -> DatastoreHandle:
     folder: Path = request.getfixturevalue("tmp_path")
     cache = StatCache(folder / "cache" / "digests.sqlite")
+    if request.param == "s3fs":
+        return _through_fsspec(_s3fs(request), cache)
     return open_datastore(KINDS[request.param](request), cache, secrets_of(request, request.param))
 
 
@@ -97,4 +126,10 @@ def any_datastore(request: pytest.FixtureRequest) -> DatastoreHandle:
 @pytest.fixture(params=[kind for kind in KINDS if kind != "local"])
 def remote_datastore(request: pytest.FixtureRequest) -> DatastoreHandle:
     """An empty datastore of each kind that is on no disk of this machine."""
+    return _opened(request)
+
+
+@pytest.fixture(params=[kind for kind in KINDS if kind not in ("memory", "s3fs")])
+def exclusive_datastore(request: pytest.FixtureRequest) -> DatastoreHandle:
+    """An empty datastore of each kind that lets one of two writers at the same place win; fsspec has no such word."""
     return _opened(request)

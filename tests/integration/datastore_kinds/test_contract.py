@@ -325,7 +325,7 @@ def test_a_manifest_that_is_given_is_believed_only_if_it_is_true(
 
 
 def test_of_racing_publishers_one_wins_and_the_folder_is_never_mixed(
-    any_datastore: DatastoreHandle, stage: Callable[..., Path]
+    exclusive_datastore: DatastoreHandle, stage: Callable[..., Path]
 ) -> None:
     barrier = threading.Barrier(4)
     won: list[int] = []
@@ -335,7 +335,7 @@ def test_of_racing_publishers_one_wins_and_the_folder_is_never_mixed(
         staged = stage({f"{index}.txt": str(number) for index in range(12)}, f"staged-{number}")
         barrier.wait()
         try:
-            any_datastore.publish(staged, "out")
+            exclusive_datastore.publish(staged, "out")
             won.append(number)
         except Exception as error:
             lost.append(error)
@@ -347,8 +347,8 @@ def test_of_racing_publishers_one_wins_and_the_folder_is_never_mixed(
         thread.join()
     assert len(won) == 1, lost
     assert all(isinstance(error, AlreadyExists) for error in lost)
-    assert {content(any_datastore, path) for path in paths(any_datastore, "out")} == {str(won[0]).encode()}
-    assert len(paths(any_datastore, "out")) == 12
+    assert {content(exclusive_datastore, path) for path in paths(exclusive_datastore, "out")} == {str(won[0]).encode()}
+    assert len(paths(exclusive_datastore, "out")) == 12
 
 
 def test_links_in_what_is_published_are_what_they_lead_to(data: DatastoreHandle, stage: Callable[..., Path]) -> None:
