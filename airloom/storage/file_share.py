@@ -165,31 +165,30 @@ class FileShare:
     # --- requests -------------------------------------------------------------------------------------------------
 
     def _make(self, path: str, pieces: Iterable[bytes], size: int, digest: str, *, replace: bool) -> None:
-        folder = path.rpartition("/")[0]
-        temporary = "/".join(filter(None, (folder, temporary_name())))
+        temporary = temporary_name()  # beside all folders, so that none seems to hold something too early
         written = datetime.now(UTC).replace(microsecond=0)
         metadata = {DIGEST_KEY: digest, _WRITTEN_KEY: _moment(written)}
         file = self._file(temporary)
-        self._create(file, folder, size, metadata, written)
+        with self._told(path):
+            file.create_file(size, file_last_write_time=written, metadata=metadata)
         try:
             self._fill(file, path, pieces)
-            with self._told(path):
-                file.rename_file(path, overwrite=replace)
+            self._name(file, path, replace=replace)
         except BaseException:
             self.remove([temporary])
             raise
 
-    def _create(self, file: ShareFileClient, folder: str, size: int, metadata: dict[str, str], at: datetime) -> None:
-        """Make a file of zeros, and the folders above it; another may be removing those while they are empty."""
+    def _name(self, file: ShareFileClient, path: str, *, replace: bool) -> None:
+        """Give a complete file its name, in folders that another may be removing while they are empty."""
         for last in (*[False] * (_TRIES - 1), True):
             try:
-                with self._told(folder):
-                    file.create_file(size, file_last_write_time=at, metadata=metadata)
+                with self._told(path):
+                    file.rename_file(path, overwrite=replace)
                 return
             except NotFound:
                 if last:
                     raise
-                self._make_folders(folder)
+                self._make_folders(path.rpartition("/")[0])
 
     def _make_folders(self, folder: str) -> None:
         for above in (*reversed(_above(folder)), folder):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from airloom.errors import NotFound
 from airloom.storage.datastore_config import (
+    AzureBlobConfig,
     AzureFileShareConfig,
     DatastoreConfig,
     LocalConfig,
@@ -21,9 +23,10 @@ from airloom.storage.object_address import ObjectAddress
 from airloom.storage.open_datastore import open_datastore
 from airloom.storage.remote_datastore import RemoteDatastore
 from airloom.storage.secrets import Connection
-from airloom.storage.stat_cache import StatCache
-from tests.support import azure_files
+from airloom.storage.stat_cache import StatCache, null_cache
+from tests.support import azure_files, azurite
 from tests.support.azure_files import AzureFiles
+from tests.support.azurite import Azurite
 from tests.support.moto_s3 import MotoS3
 
 SECRET = "a-secret-of-the-tests"
@@ -72,33 +75,49 @@ def _share(request: pytest.FixtureRequest) -> DatastoreConfig:
     return share_config(request.getfixturevalue("azure_files"))
 
 
+def _blob(request: pytest.FixtureRequest) -> DatastoreConfig:
+    emulator: Azurite = request.getfixturevalue("azurite")
+    return AzureBlobConfig(
+        name="raw",
+        account=azurite.ACCOUNT,
+        container=emulator.new_store().rpartition("/")[2],
+        prefix="some/prefix",
+        endpoint=emulator.endpoint,
+        connection="blob",
+    )
+
+
 def _memory(request: pytest.FixtureRequest) -> DatastoreConfig:
     return ObjectStoreConfig(name="raw", url=f"memory://{uuid4().hex}/some/prefix")
-
-
-def _s3fs(request: pytest.FixtureRequest) -> DatastoreConfig:
-    return s3_config(request.getfixturevalue("moto_s3"))
 
 
 KINDS: dict[str, Callable[[pytest.FixtureRequest], DatastoreConfig]] = {
     "local": _local,
     "s3": _s3,
     "share": _share,
+    "blob": _blob,
     "memory": _memory,
-    "s3fs": _s3fs,
 }
+
+
+_MARKS = {"blob": [pytest.mark.azurite]}
+
+
+def _params(but: tuple[str, ...] = ()) -> list[Any]:
+    return [pytest.param(kind, marks=_MARKS.get(kind, [])) for kind in KINDS if kind not in but]
 
 
 def secrets_of(request: pytest.FixtureRequest, kind: str) -> Known:
     """The connection that a datastore of this kind needs."""
     if kind == "share":
         return Known(share=Connection(login=azure_files.ACCOUNT, password=request.getfixturevalue("azure_files").key))
+    if kind == "blob":
+        return Known(blob=Connection(login=azurite.ACCOUNT, password=request.getfixturevalue("azurite").key))
     return Known(s3=Connection(login="AKIAEXAMPLE", password=SECRET))
 
 
-def _through_fsspec(config: DatastoreConfig, cache: StatCache) -> DatastoreHandle:
+def through_fsspec(config: ObjectStoreConfig) -> DatastoreHandle:
     """A bucket as fsspec sees it, which stands for the many places that only fsspec reaches."""
-    assert isinstance(config, ObjectStoreConfig)
     options = {
         "endpoint_url": config.options["endpoint_url"],
         "key": "another",
@@ -106,30 +125,28 @@ def _through_fsspec(config: DatastoreConfig, cache: StatCache) -> DatastoreHandl
         "client_kwargs": {"region_name": config.options["region_name"]},
     }
     address = ObjectAddress.parse(config.url)
-    return RemoteDatastore(config, FsspecFiles(address, open_file_system(address, options)), cache)
+    return RemoteDatastore(config, FsspecFiles(address, open_file_system(address, options)), null_cache())
 
 
 def _opened(request: pytest.FixtureRequest) -> DatastoreHandle:
     folder: Path = request.getfixturevalue("tmp_path")
     cache = StatCache(folder / "cache" / "digests.sqlite")
-    if request.param == "s3fs":
-        return _through_fsspec(_s3fs(request), cache)
     return open_datastore(KINDS[request.param](request), cache, secrets_of(request, request.param))
 
 
-@pytest.fixture(params=list(KINDS))
+@pytest.fixture(params=_params())
 def any_datastore(request: pytest.FixtureRequest) -> DatastoreHandle:
     """An empty datastore of each kind."""
     return _opened(request)
 
 
-@pytest.fixture(params=[kind for kind in KINDS if kind != "local"])
+@pytest.fixture(params=_params(but=("local",)))
 def remote_datastore(request: pytest.FixtureRequest) -> DatastoreHandle:
     """An empty datastore of each kind that is on no disk of this machine."""
     return _opened(request)
 
 
-@pytest.fixture(params=[kind for kind in KINDS if kind not in ("memory", "s3fs")])
+@pytest.fixture(params=_params(but=("memory",)))
 def exclusive_datastore(request: pytest.FixtureRequest) -> DatastoreHandle:
     """An empty datastore of each kind that lets one of two writers at the same place win; fsspec has no such word."""
     return _opened(request)
