@@ -15,6 +15,7 @@ from airloom.execution import Busy, RunInfo, StepExecution
 from airloom.execution.registering import announce_datasets
 from airloom.execution.stop import RunStop
 from airloom.operators.definition import definition_and_run
+from airloom.operators.lineage import lineage_of
 from airloom.operators.links import StepLink
 from airloom.operators.retrying import try_again
 from airloom.operators.run_context import new_attempt
@@ -27,6 +28,7 @@ from airloom.reuse.workspace import ReuseWorkspace
 from airloom.runner.outputs import remove_remains
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from airloom.graph.model import DataSource, Definition, Step
@@ -72,6 +74,7 @@ class StepOperator(BaseOperator):
         self.sources = dict(sources)
         self.source_directory = source_directory
         self._ended_from_outside = False
+        self._done: tuple[Definition, StepResult] | None = None
         if definition is None and self.has_dag():
             known = (task_id for task_id in step.data_upstream() if self.dag.has_task(task_id))
             self.set_upstream([self.dag.get_task(task_id) for task_id in known])
@@ -90,6 +93,17 @@ class StepOperator(BaseOperator):
         self, step: Step, definition: Definition, run: RunInfo, attempt: str, results: Mapping[str, StepResult]
     ) -> Mapping[str, OutputRef]:
         """Run the step and return its published outputs by port. Raises StepFailed."""
+
+    def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any] | None:
+        """What the step will read and write, for the OpenLineage provider; None where only a run tells."""
+        return lineage_of(self.definition, self.step) if self.definition is not None else None
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """What the step has read and written, with the digests of what it wrote."""
+        if self._done is None:
+            return self.get_openlineage_facets_on_start()
+        definition, result = self._done
+        return lineage_of(definition, self.step, result)
 
     def execute(self, context: Context) -> None:
         """Reuse or compute the step, and publish its result as XCom."""
@@ -115,6 +129,7 @@ class StepOperator(BaseOperator):
             workspace.storage, [self._step_of(definition)], {self.step.id: result}, run.run_id
         ):
             self.log.info("The output becomes a version of the dataset %s.", name)
+        self._done = definition, result
         push_result(context["ti"], result)
         if result.explanation is not None:
             self.log.info("%s: %s", result.status, result.explanation.message)

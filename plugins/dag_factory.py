@@ -16,6 +16,7 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.timetables.base import Timetable
 
 from airloom.execution.names import REUSE_PARAM, ROOT_TASK
+from airloom.graph.lineage import reads, writes
 from airloom.graph.model import (
     DataTransferSettings,
     Definition,
@@ -28,6 +29,7 @@ from airloom.graph.model import (
 )
 from airloom.operators.data_transfer import DataTransferOperator
 from airloom.operators.firing import FiredWith
+from airloom.operators.lineage import assets_of
 from airloom.operators.python_script import PythonScriptOperator
 from airloom.operators.run_context import REUSE_MODES
 from airloom.operators.skip_if_unchanged import SkipIfUnchangedSensor
@@ -122,6 +124,8 @@ def _task(step: Step, definition: Definition, dag: DAG, folder: Path | None) -> 
         "task_display_name": step.name,
         "doc_md": _step_doc(step),
         "pool": definition.pools.get(step.compute_target or "", "default_pool"),
+        "inlets": assets_of(reads(definition, step)),
+        "outlets": assets_of(writes(definition, step)),
     }
     if isinstance(step.settings, DataTransferSettings):
         return DataTransferOperator.from_step(step, definition, **settings)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = [
+    "tests.support.azure_files",
     "tests.support.azurite",
     "tests.support.moto_s3",
     "tests.support.datastores",

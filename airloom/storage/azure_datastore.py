@@ -12,18 +12,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from airloom.errors import NotFound, UnsafePath
+from airloom.errors import AlreadyExists, NotFound, UnsafePath
 from airloom.graph.canonical import digest_value
 from airloom.storage.azure_access import BLOCK
 from airloom.storage.azure_bytes import BlobReader, fetch_files
 from airloom.storage.azure_container import AzureContainer
-from airloom.storage.azure_listing import check_path, find, find_file, find_literally, find_unfinished
+from airloom.storage.azure_listing import check_path, find, find_file, find_literally, find_unfinished, is_folder
 from airloom.storage.azure_publication import Publication, publish_folder, taken, write_stream
 from airloom.storage.datastore_config import AzureBlobConfig
 from airloom.storage.datastores import Download, EachFile, FileInfo, FileInfos
 from airloom.storage.durable import remove_tree
+from airloom.storage.remote_files import side_by_side
 from airloom.storage.secrets import Secrets
 from airloom.storage.tree import TreeEntry, TreeManifest
+from airloom.storage.walk import walk
 from airloom.storage.watched import Survey
 
 
@@ -107,6 +109,8 @@ class AzureBlobDatastore:
         normal = self.vacant(path, overwrite)
         if staged.is_symlink():
             raise UnsafePath(f"{staged} is a symbolic link.", hint="Write a real file or folder there.", target=path)
+        for _ in walk(staged):  # refuses missing files and unsafe links
+            pass
         if staged.is_dir():
             publish_folder(self.container, staged, normal, overwrite=overwrite, known=manifest)
         elif self._is_folder(normal):
@@ -149,6 +153,13 @@ class AzureBlobDatastore:
             )
         if not overwrite and self.exists(normal):
             raise taken(self.container, normal)
+        for folder, found in zip(above := _above(normal), side_by_side(self.container.properties, above), strict=True):
+            if found is not None and not is_folder(found):
+                raise AlreadyExists(
+                    f"The folder {folder!r} cannot be made: a file has its name.",
+                    hint="Choose another path.",
+                    target=path,
+                )
         return normal
 
     def _nothing(self, path: str) -> NotFound:
@@ -162,3 +173,9 @@ class AzureBlobDatastore:
 def identity(info: FileInfo) -> str:
     """What tells a file's content from another: its digest, or else the version that the service names."""
     return info.digest or digest_value(["etag", info.etag, info.size])
+
+
+def _above(normal: str) -> list[str]:
+    """The folders above a path, without the root."""
+    parts = normal.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]

@@ -43,7 +43,8 @@ def find(container: AzureContainer, path: str) -> Listing:
         return found
     glob = Glob(normal)
     skipped = len(glob.base) + 1 if glob.base else 0
-    files = [info for info in find_literally(container, glob.base).files if glob.matches(info.path[skipped:])]
+    beneath = (info for info in find_literally(container, glob.base).files if info.path != glob.base)
+    files = [info for info in beneath if glob.matches(info.path[skipped:])]
     return Listing(glob.base, files, bool(files))
 
 

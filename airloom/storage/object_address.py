@@ -89,3 +89,11 @@ def _obstore_name(name: str) -> str | None:
 
 def _as_text(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict) else value
+
+
+def fsspec_options(options: Mapping[str, Any], connection: Connection | None) -> dict[str, Any]:
+    """Options and secrets in fsspec's words, which are those of `options` and of a connection's extra."""
+    if connection is None:
+        return dict(options)
+    own = {"username": connection.login, "password": connection.password, "port": connection.port}
+    return {**options, **{name: value for name, value in own.items() if value}, **connection.extra}

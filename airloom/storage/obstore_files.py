@@ -21,7 +21,7 @@ from obstore.exceptions import (
 )
 from obstore.store import GCSStore, S3Store
 
-from airloom.errors import InvalidGraph, NotFound, StoreUnavailable, UnsafePath
+from airloom.errors import InvalidGraph, InvalidName, NotFound, StoreUnavailable, UnsafePath
 from airloom.storage.object_address import ObjectAddress
 from airloom.storage.remote_files import DIGEST_KEY, PIECE, RemoteFile, changed, side_by_side
 
@@ -31,8 +31,10 @@ _UPLOADS = 4
 _RETRY: dict[str, Any] = {"max_retries": 5, "retry_timeout": timedelta(minutes=3)}
 _CLIENT: dict[str, Any] = {"connect_timeout": "10s", "timeout": "120s"}
 _LISTED_TOGETHER = 1000
+_LONGEST_KEY = 1024
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
+_REFUSED = (["401"], ["403"])
 
 
 class ObstoreFiles:
@@ -46,6 +48,14 @@ class ObstoreFiles:
     def place(self) -> str:
         """The address."""
         return str(self._address)
+
+    def check(self, paths: Sequence[str]) -> None:
+        """Refuse keys that are too long."""
+        for path in paths:
+            if len(f"{self._address.prefix}/{path}".encode()) > _LONGEST_KEY:
+                raise InvalidName(
+                    f"{path[:300]!r} is too long for the key of an object.", hint="Choose a shorter name.", target=path
+                )
 
     def find(self, folder: str) -> Iterator[RemoteFile]:
         """All objects below a folder; one that ends with a slash, as consoles make for a folder, is none."""
@@ -104,6 +114,16 @@ class ObstoreFiles:
                 return None
         return made["e_tag"] or ""
 
+    def put_instead(self, old: RemoteFile, data: bytes, digest: str) -> bool:
+        """Replace a small object if it still is this version."""
+        mode: Any = {"e_tag": old.etag, **({"version": old.version} if old.version else {})}
+        with self._told(old.path):
+            try:
+                obstore.put(self._store, old.path, data, attributes={DIGEST_KEY: digest}, mode=mode)
+            except (PreconditionError, FileNotFoundError):
+                return False
+        return True
+
     def remove(self, paths: Sequence[str]) -> None:
         """Remove objects; many in one request where the service can."""
         with self._told(paths[0] if paths else ""):
@@ -130,20 +150,22 @@ class ObstoreFiles:
         except InvalidPathError as error:
             raise _unusable(self.place, path, error) from None
         except FileNotFoundError as error:
+            if error.errno is not None:
+                raise  # of a file of this machine
             self._refuse_missing_bucket(error)
             raise NotFound(f"{self.place} has no object {path!r}.", hint="Check the path.", target=path) from None
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise self._unavailable(
-                f"it refuses the credentials ({_code(error)})",
-                "Check the connection of the datastore, and the rights it gives: to list, read, write and delete.",
-            ) from None
-        except (BaseError, OSError) as error:
+        except BaseError as error:
             raise self._failed(error) from None
 
     def _failed(self, error: Exception) -> StoreUnavailable:
         code = _code(error)
         if code == "NoSuchBucket":
             return self._no_bucket()
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError) or _STATUS.findall(str(error)) in _REFUSED:
+            return self._unavailable(
+                f"it refuses the credentials ({code})",
+                "Check the connection of the datastore, and the rights it gives: to list, read, write and delete.",
+            )
         cause = f"the service answers {code}" if code else "it cannot be reached"
         return self._unavailable(cause, "Check the address and the network, then try again.")
 
@@ -160,7 +182,7 @@ def _open(address: ObjectAddress, options: dict[str, Any]) -> Any:
             address.bucket, prefix=address.prefix or None, config=options, client_options=client, retry_config=_RETRY
         )
     except UnknownConfigurationKeyError as error:
-        unknown = re.search(r"key '?([\w-]+)'?", str(error))
+        unknown = re.search(r"key: '([\w-]+)'", str(error))
         raise InvalidGraph(
             f"{unknown.group(1) if unknown else 'One of the options'!r} is no option of {address.scheme}.",
             hint="See docs/datastores.md for those there are.",
@@ -175,7 +197,8 @@ def _open(address: ObjectAddress, options: dict[str, Any]) -> Any:
 
 
 def _file(meta: Any) -> RemoteFile:
-    return RemoteFile(meta["path"], meta["size"], meta["last_modified"], meta["e_tag"] or meta["version"] or "")
+    etag, version = meta["e_tag"], meta["version"]
+    return RemoteFile(meta["path"], meta["size"], meta["last_modified"], etag or version or "", version=version)
 
 
 def _unusable(place: str, path: str, error: Exception) -> UnsafePath:

@@ -102,6 +102,7 @@ class RemoteDatastore:
         A folder is never replaced by a file: that is AlreadyExists too.
         """
         normal = self._writable(path)
+        self._files.check([normal])
         self._refuse_taken(normal, overwrite=overwrite, folders=True)
         with tempfile.TemporaryDirectory(prefix="airloom-") as folder:
             spooled = Path(folder, "file")
@@ -125,11 +126,14 @@ class RemoteDatastore:
         """
         normal = self._writable(path)
         files = staged_files(staged, path, manifest, self._cache)
+        self._files.check(["/".join(filter(None, (normal, file.path))) for file in files])
         self._refuse_taken(normal, overwrite=overwrite, folders=not overwrite)
-        if len(files) == 1 and files[0].path == "" and not self._is_folder(normal):
-            only = files[0]
-            self._put(normal, only.pieces(), only.size, only.digest, overwrite=overwrite)
+        is_file = len(files) == 1 and files[0].path == ""
+        if is_file:
+            self._delete_folder(normal)
+            self._put(normal, files[0].pieces(), files[0].size, files[0].digest, overwrite=overwrite)
         else:
+            self._files.remove([normal])  # a file whose place the folder takes
             Publication(self._files, self.config.name, normal, overwrite=overwrite).run(files)
         remove_tree(staged)
 
@@ -140,11 +144,16 @@ class RemoteDatastore:
             raise UnsafePath(
                 f"The root of the datastore {self.config.name!r} cannot be deleted.", hint="Name a path in it."
             )
-        below = [file.path for file in self._files.find(normal)]
+        self._delete_folder(normal)
+        self._files.remove([normal])
+
+    def _delete_folder(self, normal: str) -> None:
+        """Hide a folder, then remove all in it."""
         marker = f"{normal}/{UNFINISHED}"
-        if len(below) > 1:
-            self._files.put(marker, [b""], 0, digest_bytes(b""))
-        self._files.remove([normal, *(found for found in below if found != marker)])
+        below = [file.path for file in self._files.find(normal) if file.path != marker]
+        if below:
+            self._files.put(marker, [], 0, digest_bytes(b""))
+            self._files.remove(below)
         self._files.remove([marker])
 
     # --- finding --------------------------------------------------------------------------------------------------

@@ -29,13 +29,17 @@ Result = TypeVar("Result")
 
 
 class RemoteFile(NamedTuple):
-    """A version of a file. `digest` is that of its content if whoever wrote the file has left it there."""
+    """A version of a file. `digest` is that of its content if whoever wrote the file has left it there.
+
+    `version` is what else the service needs to be told of it where it is to be replaced.
+    """
 
     path: str
     size: int
     modified: datetime
     etag: str
     digest: str | None = None
+    version: str | None = None
 
     @property
     def identity(self) -> str:
@@ -49,6 +53,9 @@ class RemoteFiles(Protocol):
     @property
     def place(self) -> str:
         """Where the files lie, in words, without secrets."""
+
+    def check(self, paths: Sequence[str]) -> None:
+        """Raise InvalidName for a path that the service cannot keep; they are all to be kept side by side."""
 
     def find(self, folder: str) -> Iterator[RemoteFile]:
         """All files below a folder ("": all there are), those of Airloom's own too; a digest may be missing."""
@@ -67,6 +74,9 @@ class RemoteFiles(Protocol):
 
     def put_new(self, path: str, data: bytes, digest: str) -> str | None:
         """Make a small file, or None if there is one."""
+
+    def put_instead(self, old: RemoteFile, data: bytes, digest: str) -> bool:
+        """Replace a small file if it still is the version `old`; else False."""
 
     def remove(self, paths: Sequence[str]) -> None:
         """Remove files; those that are not there are no error."""

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from airloom.errors import AlreadyExists, IntegrityError, StoreUnavailable, UnsafePath
+from airloom.errors import AirloomError, AlreadyExists, IntegrityError, StoreUnavailable, UnsafePath
 from airloom.graph.canonical import digest_bytes
-from airloom.storage.durable import PRIVATE_PREFIX
+from airloom.storage.durable import PRIVATE_PREFIX, is_private
 from airloom.storage.remote_files import PIECE, RemoteFiles, pieces_of, side_by_side
 from airloom.storage.stat_cache import StatCache
 from airloom.storage.tree import TreeManifest, digest_files
@@ -36,7 +36,7 @@ _GRACE_SECONDS = 2.0
 
 
 class Staged(NamedTuple):
-    """A complete file of this machine that is to be published, with the path it gets in its folder ("": itself)."""
+    """A complete file of this machine that is to be published, with its path in the folder ("": the file itself)."""
 
     path: str
     source: Path
@@ -77,7 +77,7 @@ def staged_files(staged: Path, path: str, manifest: TreeManifest | None, cache: 
 
 
 class Publication:
-    """One writer's publishing of a folder, or of a file where a folder was."""
+    """One writer's publishing of a folder."""
 
     def __init__(self, files: RemoteFiles, datastore: str, path: str, *, overwrite: bool) -> None:
         self._files = files
@@ -91,27 +91,34 @@ class Publication:
 
     def run(self, staged: Sequence[Staged]) -> None:
         """Publish. Whoever is killed in it leaves nothing that readers see."""
-        took_over = self._begin()
-        made = dict(side_by_side(self._put, [file for file in staged if file.size <= PIECE]))
-        made |= dict(self._put(file) for file in staged if file.size > PIECE)  # each of them in pieces side by side
-        if not staged:
-            self._files.put(f"{self._path}/{EMPTY}", [b""], 0, digest_bytes(b""))
-            made[f"{self._path}/{EMPTY}"] = ""
-        self._remove_others(made)
-        if took_over:
-            self._check_all(made)
+        self._begin()
+        try:
+            self._check_all(self._make(staged))
+        except AirloomError:
+            self._look()  # it may have failed because another has taken over
+            raise
         self._look()
         self._files.remove([self._marker])
 
-    def _begin(self) -> bool:
-        """Hide the folder. True if another had begun before and has not ended."""
-        if self._files.put_new(self._marker, self._name, digest_bytes(self._name)) is not None:
-            self._refuse_finished()
-            return False
-        self._files.put(self._marker, [self._name], len(self._name), digest_bytes(self._name))
-        time.sleep(_GRACE_SECONDS)
-        self._look()
-        return True
+    def _make(self, staged: Sequence[Staged]) -> dict[str, str]:
+        """Replace what is there. The paths of all that was made, with ETags as far as the service tells them."""
+        self._remove_old()
+        made = dict(side_by_side(self._put, [file for file in staged if file.size <= PIECE]))
+        made |= dict(self._put(file) for file in staged if file.size > PIECE)  # each of them in pieces side by side
+        if not staged:
+            made[f"{self._path}/{EMPTY}"] = self._files.put(f"{self._path}/{EMPTY}", [], 0, digest_bytes(b""))
+        return made
+
+    def _begin(self) -> None:
+        """Hide the folder. If another had begun before and has not ended, make sure that he will not go on."""
+        digest = digest_bytes(self._name)
+        while self._files.put_new(self._marker, self._name, digest) is None:
+            other = self._files.stat(self._marker)
+            if other is not None and self._files.put_instead(other, self._name, digest):
+                time.sleep(_GRACE_SECONDS)
+                self._look()
+                return
+        self._refuse_finished()
 
     def _refuse_finished(self) -> None:
         """AlreadyExists if another came and ended after it was looked whether there is something."""
@@ -126,7 +133,7 @@ class Publication:
             )
 
     def _put(self, file: Staged) -> tuple[str, str]:
-        path = "/".join(filter(None, (self._path, file.path)))
+        path = f"{self._path}/{file.path}"
         return path, self._files.put(path, self._watched(file.pieces()), file.size, file.digest)
 
     def _watched(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -148,20 +155,22 @@ class Publication:
             raise StoreUnavailable(message, hint="Try again when it has ended.", target=self._path)
         raise AlreadyExists(message, hint="Choose another path, or ask for overwriting.", target=self._path)
 
-    def _remove_others(self, made: dict[str, str]) -> None:
+    def _remove_old(self) -> None:
         """Remove what was there before, or was left by a writer that was killed."""
-        keep = {*made, self._marker}
-        others = [file.path for file in self._files.find(self._path) if file.path not in keep]
-        if self._path not in keep:
-            others.append(self._path)  # a file whose place the folder takes
-        self._files.remove(others)
+        self._files.remove([file.path for file in self._files.find(self._path) if file.path != self._marker])
 
     def _check_all(self, made: dict[str, str]) -> None:
-        """Make sure that no late request of the writer before has replaced a file."""
-        there = {file.path: file.etag for file in self._files.find(self._path)}
-        if any(etag and there.get(path) not in (None, etag) for path, etag in made.items()):
+        """Make sure that no request of another writer has made or replaced a file."""
+        there = {file.path: file.etag for file in self._files.find(self._path) if _is_published(file.path)}
+        replaced = any(etag and there.get(path) != etag for path, etag in made.items())
+        if replaced or there.keys() != made.keys():
             raise StoreUnavailable(
                 f"Another writer has written to {self._path!r} of the datastore {self._datastore!r}.",
                 hint="Try again when it has ended.",
                 target=self._path,
             )
+
+
+def _is_published(path: str) -> bool:
+    """True for a file that was staged, and for what stands for none."""
+    return path.endswith(f"/{EMPTY}") or not any(map(is_private, path.split("/")))

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
-import httpx
+import boto3
 import pytest
 
 LISTENS = re.compile(r"Running on http://127\.0\.0\.1:(\d+)")
@@ -33,9 +34,20 @@ class MotoS3:
         """What a datastore must know beside its address; nothing of it is secret."""
         return {"endpoint_url": self.endpoint, "region_name": "us-east-1"}
 
+    @property
+    def client(self) -> Any:
+        """A client that is not ours."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=self.options["region_name"],
+            aws_access_key_id="another",
+            aws_secret_access_key="another's secret",
+        )
+
     def new_bucket(self) -> str:
         name = f"test-{uuid4().hex}"
-        httpx.put(f"{self.endpoint}/{name}").raise_for_status()
+        self.client.create_bucket(Bucket=name)
         return name
 
 
