@@ -22,9 +22,10 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from airloom.plugins import publishing, schedule_documents, schedules, submission, workspaces
+from airloom.plugins import datastores, publishing, schedule_documents, schedules, submission, workspaces
 from airloom.plugins.airflow_gateway import open_session
 from airloom.plugins.settings import load_settings
+from airloom.storage.credentials import Credentials
 from tests.integration.api.racing_processes import connect_anew
 from tests.support.crashes import FILE_EVENTS
 
@@ -50,6 +51,21 @@ def schedule(workspace: str, **fields: Any) -> str:
 
 def change_schedule(workspace: str, schedule_id: str, **changes: Any) -> None:
     schedules.change(load_settings(), USER, workspace, schedule_id, changes)
+
+
+def register(workspace: str, credentials: dict[str, str], **fields: Any) -> None:
+    settings = load_settings()
+    wanted = datastores.Registration(credentials=Credentials.model_validate(credentials), **fields)
+    with open_session() as session:
+        row = workspaces.find(session, settings, workspace)
+        datastores.register(session, settings, row, workspaces.open_storage(settings, workspace), wanted)
+
+
+def unregister(workspace: str, name: str) -> None:
+    settings = load_settings()
+    with open_session() as session:
+        row = workspaces.find(session, settings, workspace)
+        datastores.unregister(session, row, workspaces.open_storage(settings, workspace), name)
 
 
 def begin_serving() -> None:

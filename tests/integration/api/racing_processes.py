@@ -24,6 +24,7 @@ from airloom.plugins.airflow_gateway import Session, create_run, open_session
 from airloom.plugins.db.models import RunRow
 from airloom.plugins.idempotency import Once
 from airloom.plugins.settings import load_settings
+from airloom.storage.credentials import Credentials
 from tests.support.crew import Crew
 
 Work = Callable[[Session, int], object]
@@ -48,6 +49,13 @@ def create_workspaces(who: int, names: list[str], exist_ok: bool) -> Any:
         )
 
 
+SQL_WITH_SECRETS: dict[str, Any] = {
+    "type": "azure_postgre_sql",
+    "fields": {"host": "db.example.com", "port": 5432, "database": "sales"},
+    "credentials": Credentials.model_validate({"username": "me", "password": "secret"}),
+}
+
+
 def register_datastores(who: int, workspace: str, names: list[str]) -> Any:
     settings = load_settings()
     storage = workspaces.open_storage(settings, workspace)
@@ -59,8 +67,7 @@ def register_datastores(who: int, workspace: str, names: list[str]) -> Any:
                     settings,
                     workspaces.find(session, settings, workspace),
                     storage,
-                    name=name,
-                    description=str(who),
+                    datastores.Registration(name, description=str(who), **SQL_WITH_SECRETS),
                 ).id
             )
         )

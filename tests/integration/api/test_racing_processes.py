@@ -111,7 +111,8 @@ def test_all_who_may_share_a_workspace_get_the_same(race: Race, admin: Client, r
 def test_a_datastore_is_registered_once(race: Race, admin: Client, workspace: str, rounds: Rounds) -> None:
     names = new_names(rounds(4, 200))
     assert [round_of for round_of in race("register_datastores", workspace, names) if not once(round_of)] == []
-    assert {store["name"] for store in admin.list_datastores(workspace)} >= set(names)
+    registered = {store["name"]: store["connection"] for store in admin.list_datastores(workspace)}
+    assert {name: registered[name] for name in names} == {name: f"{workspace}.{name}" for name in names}
 
 
 @pytest.mark.parametrize("exist_ok", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +11,6 @@ from azure.storage.blob import ContainerClient
 
 from airloom.core import Workspace
 from airloom.storage.azure_account import AzureAddress
-from airloom.storage.azure_blob import AzureBlobStore
 from tests.support.azurite import Azurite
 from tests.support.server import RunningServer, running_server
 
@@ -22,11 +22,6 @@ class OnBlob:
     server: RunningServer
     azurite: Azurite
     address: AzureAddress
-
-    @property
-    def store(self) -> AzureBlobStore:
-        """The store, as the server itself opens it."""
-        return AzureBlobStore(self.address)
 
     def names(self, prefix: str) -> list[str]:
         """The names of the blobs that begin so."""
@@ -50,11 +45,13 @@ class OnBlob:
 
 @pytest.fixture(scope="session")
 def on_blob(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnBlob]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite.connection_string)
-        address = azurite.new_store()
-        with running_server(tmp_path_factory.mktemp("blob") / "home", "--store", address) as server:
-            yield OnBlob(server, azurite, AzureAddress.parse(address))
+    address = azurite.new_store()
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # for this server only, not for others of the session
+            patch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite.connection_string)
+            home = tmp_path_factory.mktemp("blob") / "home"
+            server = stack.enter_context(running_server(home, "--store", address))
+        yield OnBlob(server, azurite, AzureAddress.parse(address))
 
 
 @pytest.fixture
