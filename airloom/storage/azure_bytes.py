@@ -116,14 +116,16 @@ class _arriving:
         self._target, self._temporary = target, target.with_name(temporary_name())
 
     def __enter__(self) -> BinaryIO:
-        self._file = self._temporary.open("xb", buffering=0)
+        # Buffered, as a plain file may take a part of what it is given, with no error, when the disk becomes full.
+        self._file = self._temporary.open("xb")
         return self._file
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._file.close()
-        if kind is None:
-            self._temporary.replace(self._target)
-        else:
+        try:
+            self._file.close()
+            if kind is None:
+                self._temporary.replace(self._target)
+        finally:
             self._temporary.unlink(missing_ok=True)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from airloom.errors import IntegrityError
 from airloom.graph.canonical import digest_value
 from airloom.storage.datastores import DatastoreHandle, FileInfo
 from airloom.storage.stat_cache import FileStat, StatCache, digest_file
@@ -60,6 +61,13 @@ class Shelf:
 
     def put(self, content: Content, arrived: Path) -> None:
         """Take a whole file of the same file system, whose digest was checked if it was known."""
+        size = arrived.stat().st_size
+        if size != content.info.size:
+            raise IntegrityError(
+                f"Of the file {content.info.path!r} came {size} bytes, and not {content.info.size}.",
+                hint="Try again.",
+                target=content.info.path,
+            )
         if content.info.digest is None:
             self._note(self.path(content.identity), digest_file(arrived), arrived)
         self.place(content.identity, arrived)

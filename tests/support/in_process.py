@@ -47,6 +47,10 @@ class Workbench:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
 
+    def read(self, path: str) -> str:
+        """The text of a file on the datastore."""
+        return (self.data / path).read_text()
+
     def run(self, graph: PipelineGraph, scripts: Mapping[str, Script], **options: Any) -> InProcessRun:
         """Run a graph to its end."""
         run = InProcessRun(self, graph, scripts, **options)
@@ -116,7 +120,7 @@ class InProcessRun:
         return {port.name: self._write(step, port.name, attempt, written) for port in step.outputs}
 
     def _read(self, step: Step, port_name: str) -> str:
-        return (self._bench.data / self._location(step, port_name)).read_text()
+        return self._bench.read(self._location(step, port_name))
 
     def _location(self, step: Step, port_name: str) -> str:
         """The path on the datastore of what an input port reads."""
