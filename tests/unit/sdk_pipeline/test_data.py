@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from airloom.core._compat import IgnoredArgumentWarning
-from airloom.data import DatasetConsumptionConfig, FileDataset, OutputFileDatasetConfig, TabularDataset
+from airloom.data import (
+    DatasetConsumptionConfig,
+    FileDataset,
+    OutputFileDatasetConfig,
+    OutputTabularDatasetConfig,
+    TabularDataset,
+)
 from airloom.data._paths import StoredPath
 from airloom.data.datapath import DataPathComputeBinding
 from airloom.exceptions import UserErrorException
@@ -127,6 +133,36 @@ class TestInputs:
         dataset = PipelineDataset.create(files().as_named_input("images").as_download())
         (port,) = built(a_step(reads=[dataset])).inputs
         assert (port.name, port.mode) == ("images", "download")
+
+    def test_an_output_read_as_a_table(self) -> None:
+        output = OutputFileDatasetConfig("scores")
+        rows = output.read_delimited_files(separator=";", path_glob="*.csv").drop_columns("secret")
+        first, second = rows.random_split(0.8, seed=1)
+        steps = [
+            a_step("make", arguments=[rows]),
+            a_step("train", arguments=[first.as_input("train"), second.as_input("test")]),
+        ]
+        make, train = graph_of(*steps).steps
+        assert [port.name for port in make.outputs] == ["scores"] and make.arguments == (OutputPath(port="scores"),)
+        split = train.inputs[0].table
+        assert split is not None and (split.separator, split.options.path_glob) == (";", "*.csv")
+        assert [transform.kind for transform in split.transforms] == ["drop_columns", "split"]
+        assert [(port.name, port.mode) for port in train.inputs] == [("train", "direct"), ("test", "direct")]
+        assert {port.binding for port in train.inputs} == {OutputOf(step=make.id, port="scores")}
+        assert train.inputs[0].table != train.inputs[1].table
+        assert train.arguments == (InputPath(port="train"), InputPath(port="test"))
+
+    def test_a_table_of_an_output_is_passed_directly(self) -> None:
+        rows = OutputFileDatasetConfig("scores").read_parquet_files().keep_columns(["a"])
+        with pytest.raises(UserErrorException, match="can only be passed directly"):
+            rows.as_input().as_mount()
+        with pytest.raises(UserErrorException, match="is made by read_delimited_files"):
+            OutputTabularDatasetConfig(name="x")
+        with pytest.raises(UserErrorException, match="between 0 and 1"):
+            rows.random_split(3)
+        assert rows.as_upload(overwrite=True)._files.mode == "upload" and rows.as_mount()._files.mode == "mount"
+        with pytest.raises(UserErrorException, match="is an input"):
+            built(a_step(reads=[rows]))
 
     def test_an_output_of_an_earlier_run(self) -> None:
         reference = PortDataReference(Named("ws"), "run", a_reference("model", "azureml/run/s/1/model"))  # type: ignore[arg-type]
