@@ -31,6 +31,7 @@ NAMES = (
     "sources",
     "digests",
     "memory",
+    "tabular",
 )
 """The modules to measure with, in the order of the table; each has `measure() -> Iterator[Figure]`."""
 

@@ -52,10 +52,9 @@ paths = st.sampled_from(["", "raw", "raw/*.csv", "a b/c", "7"])
 locations = st.builds(DataLocation, datastore=st.sampled_from(["workspaceblobstore", "other"]), path=paths)
 path_sources = st.builds(PathSource, location=locations)
 file_sources = st.builds(FilesSource, locations=st.lists(locations, min_size=1, max_size=2).map(tuple))
+leaves = st.builds(ColumnValue, name=texts) | st.builds(Constant, value=scalars | st.none())
 expressions = st.recursive(
-    st.builds(ColumnValue, name=texts)
-    | st.builds(Constant, value=scalars | st.none())
-    | st.just(Moment(value="2020-01-01")),
+    leaves | st.just(Moment(value="2020-01-01")),
     lambda inner: st.builds(
         Call, function=st.sampled_from(["eq", "and"]), arguments=st.lists(inner, min_size=1, max_size=2).map(tuple)
     ),
@@ -67,14 +66,11 @@ transforms = (
     | st.builds(DropColumns, columns=st.lists(texts, max_size=2).map(tuple))
     | st.builds(Filter, condition=expressions)
 )
+column_types = st.builds(ColumnType, type=st.just("datetime"), formats=st.lists(texts, max_size=2).map(tuple))
 options = st.builds(
     ReadOptions,
     infer_types=st.booleans(),
-    column_types=st.dictionaries(
-        texts.filter(bool),
-        st.builds(ColumnType, type=st.just("datetime"), formats=st.lists(texts, max_size=2).map(tuple)),
-        max_size=2,
-    ),
+    column_types=st.dictionaries(texts.filter(bool), column_types, max_size=2),
     partition_format=st.none() | texts,
     headers=st.sampled_from(["each", "first"]),
 )
@@ -119,6 +115,11 @@ def mode_for(source: Any) -> InputMode:
     return "direct" if isinstance(source, TabularSource) else "mount"
 
 
+def name_of(binding: Any) -> str:
+    """The data source or parameter that an input is bound to, if it is."""
+    return str(getattr(binding, "source", getattr(binding, "parameter", "")))
+
+
 @st.composite
 def graphs(draw: st.DrawFn) -> PipelineGraph:
     """A graph in which every reference is good."""
@@ -139,9 +140,7 @@ def graphs(draw: st.DrawFn) -> PipelineGraph:
                 name=f"in_{number}",
                 binding=binding,
                 table=table,
-                mode="direct"
-                if table
-                else mode_for(known.get(getattr(binding, "source", getattr(binding, "parameter", "")))),
+                mode="direct" if table else mode_for(known.get(name_of(binding))),
                 path_on_compute=draw(st.none() | st.just("here")),
                 overwrite=draw(st.booleans()),
             )
