@@ -38,7 +38,10 @@ with Table([Part(Path(source), source)], TableReading(format=form, transforms=do
 """
 _POLARS = """
 import polars as pl
-scan = pl.scan_parquet(source) if source.endswith(".parquet") else pl.scan_csv(source, try_parse_dates=True)
+if source.endswith(".parquet"):
+    scan = pl.scan_parquet(source)
+else:  # faster than to let the reader find the times, which it does before it filters
+    scan = pl.scan_csv(source).with_columns(pl.col("sold").str.to_datetime("%Y-%m-%dT%H:%M:%S"))
 chosen = scan.filter((pl.col("price") > 50) & (pl.col("land") == "de")).drop("note")
 chosen = chosen.with_row_index("row").filter(pl.col("row").hash(1) < 2**64 // 10).drop("row")
 chosen.sink_parquet(target)

@@ -37,11 +37,8 @@ class OutputTabularDatasetConfig(OutputDatasetConfig):
         self, percentage: float, seed: int | None = None
     ) -> tuple[OutputTabularDatasetConfig, OutputTabularDatasetConfig]:
         """Two tables that share out the rows, the first with about this fraction of them (from 0 to 1)."""
-        if not 0 <= percentage <= 1:
-            raise UserErrorException(f"percentage must lie between 0 and 1, not be {percentage!r}.")
-        number = random.SystemRandom().randrange(2**31) if seed is None else int(seed)
-        first, second = (self._then(Split(fraction=percentage, seed=number, part=part)) for part in ("first", "second"))
-        return first, second
+        first, second = splits(percentage, seed)
+        return self._then(first), self._then(second)
 
     def as_mount(self) -> OutputTabularDatasetConfig:
         """Let the script write where the data will lie."""
@@ -71,6 +68,17 @@ class OutputTabularDatasetConfig(OutputDatasetConfig):
 
     def __repr__(self) -> str:
         return f"OutputTabularDatasetConfig(name={self.name!r})"
+
+
+def splits(percentage: float, seed: int | None) -> tuple[Split, Split]:
+    """The two parts of a random split."""
+    if not 0 <= percentage <= 1:
+        raise UserErrorException(f"percentage must lie between 0 and 1, not be {percentage!r}.")
+    number = random.SystemRandom().randrange(2**31) if seed is None else int(seed)
+    return (
+        Split(fraction=percentage, seed=number, part="first"),
+        Split(fraction=percentage, seed=number, part="second"),
+    )
 
 
 def _listed(columns: str | list[str]) -> tuple[str, ...]:

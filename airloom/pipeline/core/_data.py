@@ -116,7 +116,8 @@ def data_source(value: Any) -> DataSource:
 def bind_input(item: Any, step: str) -> BoundInput:
     """The port that an object in `inputs` stands for. Raises UserErrorException for what cannot be one."""
     if isinstance(item, PipelineOutputAbstractDataset):
-        return replace(bind_input(item.create_input_binding(), step), given=item)
+        bound = bind_input(item.create_input_binding(), step)
+        return replace(bound, table=getattr(item, "_reading", None), given=item)
     if isinstance(item, InputPortBinding):
         return _bind_explicitly(item, step)
     if isinstance(item, tuple):
@@ -273,7 +274,13 @@ def registration_of(output: BoundOutput) -> Registration | None:
         description=getattr(wanted, "description", None) or "",
         tags=getattr(wanted, "tags", None) or {},
         create_new_version=getattr(wanted, "create_new_version", True),
+        **({"reading": _as_table(output.data._registered_as)} if files and output.data._registered_as else {}),
     )
+
+
+def _as_table(reading: TableReading) -> TabularSource:
+    """A table of which it is not known yet where it lies."""
+    return TabularSource(locations=(), **{name: getattr(reading, name) for name in TableReading.model_fields})
 
 
 def _output_files(item: OutputFileDatasetConfig) -> BoundOutput:

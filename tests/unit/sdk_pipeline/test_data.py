@@ -38,7 +38,7 @@ from airloom.pipeline.core import (
     PipelineParameter,
     PortDataReference,
 )
-from airloom.pipeline.core.pipeline_output_dataset import DatasetRegistration
+from airloom.pipeline.core.pipeline_output_dataset import DatasetRegistration, PipelineOutputTabularDataset
 from tests.unit.sdk_pipeline.builders import (
     STORE,
     Named,
@@ -151,6 +151,28 @@ class TestInputs:
         assert {port.binding for port in train.inputs} == {OutputOf(step=make.id, port="scores")}
         assert train.inputs[0].table != train.inputs[1].table
         assert train.arguments == (InputPath(port="train"), InputPath(port="test"))
+
+    def test_pipeline_data_read_as_a_table(self) -> None:
+        data = PipelineData("scores", datastore=STORE)  # type: ignore[arg-type]
+        rows = data.as_dataset().parse_parquet_files(include_path=True).keep_columns("a").drop_columns(["b"])
+        first, second = rows.random_split(0.5, seed=1)
+        steps = [a_step("make", writes=[data]), a_step("train", reads=[first.as_named_input("x"), second])]
+        make, train = graph_of(*steps).steps
+        assert [(port.name, port.mode) for port in train.inputs] == [("x", "direct"), ("scores", "direct")]
+        table = train.inputs[0].table
+        assert table is not None and (table.format, table.options.path_glob) == ("parquet", "**/*.parquet")
+        assert [transform.kind for transform in table.transforms] == ["keep_columns", "drop_columns", "split"]
+        assert train.inputs[0].binding == OutputOf(step=make.id, port="scores")
+        text = data.as_dataset().parse_delimited_files(separator=";", file_extension=".csv")
+        assert (text._reading.separator, text._reading.options.path_glob) == (";", "**/*.csv")
+        with pytest.raises(UserErrorException, match="is made by parse_delimited_files"):
+            PipelineOutputTabularDataset(data, None)
+
+    def test_a_table_becomes_a_registered_table(self) -> None:
+        rows = OutputFileDatasetConfig("scores").read_delimited_files(separator=";").register_on_complete("all_scores")
+        (port,) = built(a_step(arguments=[rows])).outputs
+        assert port.registration is not None and port.registration.name == "all_scores"
+        assert port.registration.reading == TabularSource(locations=(), separator=";")
 
     def test_a_table_of_an_output_is_passed_directly(self) -> None:
         rows = OutputFileDatasetConfig("scores").read_parquet_files().keep_columns(["a"])
