@@ -18,7 +18,7 @@ class DatasetCalls(Calls):
 
     def preview_dataset(self, workspace: str, dataset_id: str, rows: int) -> JsonObject:
         """The first rows of a saved table."""
-        return self._object("GET", _path(workspace, dataset_id, "preview"), params={"rows": rows})
+        return self._object("GET", _path(workspace, dataset_id, "preview"), rows=rows)
 
     def profile_dataset(self, workspace: str, dataset_id: str) -> JsonObject:
         """What is in the columns of a saved table."""

@@ -32,6 +32,7 @@ NAMES = (
     "digests",
     "memory",
     "blob_transfer",
+    "tabular",
 )
 """The modules to measure with, in the order of the table; each has `measure() -> Iterator[Figure]`."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from airloom._lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from airloom.data._output_tables import OutputTabularDatasetConfig
     from airloom.data.data_reference import DataReference
     from airloom.data.data_type import DataType
     from airloom.data.datapath import DataPath
@@ -26,6 +27,7 @@ __all__ = [
     "DatasetConsumptionConfig",
     "FileDataset",
     "OutputFileDatasetConfig",
+    "OutputTabularDatasetConfig",
     "SqlDataReference",
     "TabularDataset",
 ]
@@ -40,6 +42,7 @@ __getattr__, __dir__ = lazy_exports(
         "FileDataset": "airloom.data.file_dataset",
         "OutputFileDatasetConfig": "airloom.data.output_dataset_config",
         "SqlDataReference": "airloom.data.sql_data_reference",
+        "OutputTabularDatasetConfig": "airloom.data._output_tables",
         "TabularDataset": "airloom.data.tabular_dataset",
     },
 )

@@ -50,13 +50,15 @@ class DatasetConsumptionConfig:
         raise not_yet("The HDFS mode of inputs", "Use as_mount() or as_download().")
 
     def _refuse_table_as_files(self) -> None:
+        from airloom.data._output_tables import OutputTabularDatasetConfig
         from airloom.data.tabular_dataset import TabularDataset
 
-        if self.mode != DIRECT_MODE and isinstance(self.dataset, TabularDataset):
+        if self.mode != DIRECT_MODE and isinstance(self.dataset, TabularDataset | OutputTabularDatasetConfig):
             raise UserErrorException(
                 f"The input {self._name!r} is a tabular dataset, which can only be passed directly: leave out "
                 "as_mount() and as_download(), and read it with Run.get_context().input_datasets"
-                f"[{self._name!r}].to_pandas_dataframe(). For its files, make a Dataset.File of the same path."
+                f"[{self._name!r}].to_pandas_dataframe(). For its files, use a Dataset.File of the same path, or the "
+                "output itself."
             )
 
     def __repr__(self) -> str:

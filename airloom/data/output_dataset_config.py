@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airloom.core._compat import ignored, not_yet, refuse_unless_default
 from airloom.core._names import DATA_INPUT
 from airloom.core._names import check_name as check_input_name
 from airloom.data._clean import clean_path
 from airloom.data._registered import check_name, checked_tags
+from airloom.data._transformation_mixin import TransformationMixin
 from airloom.data.data_reference import generated_name
 from airloom.data.dataset_consumption_config import MOUNT_MODE, DatasetConsumptionConfig
 from airloom.exceptions import UserErrorException
+
+if TYPE_CHECKING:
+    from airloom.graph.tables import TableReading
 
 UPLOAD_MODE = "upload"
 
@@ -66,7 +70,7 @@ class OutputDatasetConfig:
         return DatasetConsumptionConfig(name or self._name, self, MOUNT_MODE)
 
 
-class OutputFileDatasetConfig(OutputDatasetConfig):
+class OutputFileDatasetConfig(OutputDatasetConfig, TransformationMixin):
     """A folder that the script writes, kept on a datastore when the step ends.
 
     `destination` is a pair (datastore, path) or a datastore; without it, every run of the step has a folder of its
@@ -85,6 +89,7 @@ class OutputFileDatasetConfig(OutputDatasetConfig):
         self.destination = destination
         self.source = source
         self.overwrite = False
+        self._registered_as: TableReading | None = None
 
     def as_mount(self, disable_metadata_cache: bool = False) -> OutputFileDatasetConfig:
         """Let the script write where the data will lie; returns this object."""

@@ -110,7 +110,7 @@ def _find(item: Any, bound: BoundStep, step: str) -> BoundInput | BoundOutput | 
         if port.given is item:
             return port
     for output in bound.outputs:
-        if output.data is item:
+        if output.data is getattr(item, "_files", item):
             return output
     wanted = bind_input(item, step) if declares_itself(item) != "output" else None
     same = [port for port in bound.inputs if wanted is not None and port.reads_same(wanted)]

@@ -132,6 +132,7 @@ class _Builder:
             mode=port.mode,
             path_on_compute=port.path_on_compute,
             overwrite=port.overwrite,
+            table=port.table,
         )
 
     def _binding(self, step: PipelineStep, port: BoundInput) -> OutputOf | FromSource | FromParameter:

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from airloom.core._compat import not_yet
+from airloom.data._output_tables import OutputTabularDatasetConfig
 from airloom.data.data_reference import DataReference
 from airloom.data.datapath import DataPath, DataPathComputeBinding
 from airloom.data.dataset_consumption_config import DatasetConsumptionConfig
 from airloom.data.file_dataset import FileDataset
-from airloom.data.output_dataset_config import OutputFileDatasetConfig
+from airloom.data.output_dataset_config import OutputDatasetConfig, OutputFileDatasetConfig
 from airloom.data.tabular_dataset import TabularDataset
 from airloom.exceptions import UserErrorException
 from airloom.graph.model import DatasetRegistration as Registration
 from airloom.graph.model import DataSource, FilesSource, InputMode, OutputPort, PathSource, TabularSource
+from airloom.graph.tables import TableReading
 from airloom.pipeline.core._checks import check_choice, check_port_name, datastore_name
 from airloom.pipeline.core.graph import (
     INPUT_MODES,
@@ -45,11 +47,12 @@ class BoundInput:
     mode: InputMode = "mount"
     path_on_compute: str | None = None
     overwrite: bool = False
+    table: TableReading | None = None
     given: Any = field(default=None, compare=False)
 
     def reads_same(self, other: BoundInput) -> bool:
         """True if both read the same data: the same output or parameter, or equal data sources."""
-        return bool(self.reads == other.reads)
+        return bool(self.reads == other.reads) and self.table == other.table
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def is_data(item: Any) -> bool:
 
 def declares_itself(item: Any) -> Literal["input", "output"] | None:
     """What an object that stands in the arguments only is taken for; None for those that must be declared."""
-    if isinstance(item, OutputFileDatasetConfig):
+    if isinstance(item, OutputDatasetConfig):
         return "output"
     return "input" if isinstance(item, DatasetConsumptionConfig) else None
 
@@ -113,12 +116,13 @@ def data_source(value: Any) -> DataSource:
 def bind_input(item: Any, step: str) -> BoundInput:
     """The port that an object in `inputs` stands for. Raises UserErrorException for what cannot be one."""
     if isinstance(item, PipelineOutputAbstractDataset):
-        return replace(bind_input(item.create_input_binding(), step), given=item)
+        bound = bind_input(item.create_input_binding(), step)
+        return replace(bound, table=getattr(item, "_reading", None), given=item)
     if isinstance(item, InputPortBinding):
         return _bind_explicitly(item, step)
     if isinstance(item, tuple):
         return _bind_datapath(item, step)
-    if isinstance(item, OutputFileDatasetConfig):
+    if isinstance(item, OutputDatasetConfig):
         raise UserErrorException(f"{item!r} is an input of {step}. Pass {item.name}.as_input() instead.")
     if _is_produced(item):
         return BoundInput(item.name, item, item.name, given=item)
@@ -202,6 +206,8 @@ def _bind_dataset(item: DatasetConsumptionConfig | PipelineDataset, step: str) -
         if not is_data_parameter(dataset):
             raise UserErrorException(f"Input '{item.name}' of {step} is {dataset!r}, which does not hold a dataset.")
         reads: Any = dataset
+    elif isinstance(dataset, OutputTabularDatasetConfig):
+        reads = dataset._files
     else:
         reads = dataset if isinstance(dataset, OutputFileDatasetConfig) else data_source(dataset)
     given_mode = item.mode if isinstance(item, DatasetConsumptionConfig) else item.bind_mode
@@ -209,7 +215,10 @@ def _bind_dataset(item: DatasetConsumptionConfig | PipelineDataset, step: str) -
     if isinstance(dataset, OutputFileDatasetConfig) and mode == "direct":
         raise not_yet(f"Mode direct for input '{item.name}' of {step}", "Read the output with as_mount().")
     overwrite = isinstance(item, PipelineDataset) and item.overwrite
-    return BoundInput(item.name, reads, item.name, cast(InputMode, mode), item.path_on_compute, overwrite, given=item)
+    table = dataset._reading if isinstance(dataset, OutputTabularDatasetConfig) else None
+    return BoundInput(
+        item.name, reads, item.name, cast(InputMode, mode), item.path_on_compute, overwrite, table, given=item
+    )
 
 
 def _mode(mode: str, what: str) -> InputMode:
@@ -231,6 +240,8 @@ def bind_output(item: Any, step: str) -> BoundOutput:
         return _output(item, item._output_mode, item._output_path_on_compute, item._output_overwrite)
     if isinstance(item, OutputPortBinding):
         return _output(item, item.bind_mode, item.path_on_compute, item.overwrite)
+    if isinstance(item, OutputTabularDatasetConfig):
+        return replace(_output_files(item._files), given=item)
     if isinstance(item, OutputFileDatasetConfig):
         return _output_files(item)
     hint = "Outputs are PipelineData, OutputPortBinding and OutputFileDatasetConfig."
@@ -263,7 +274,13 @@ def registration_of(output: BoundOutput) -> Registration | None:
         description=getattr(wanted, "description", None) or "",
         tags=getattr(wanted, "tags", None) or {},
         create_new_version=getattr(wanted, "create_new_version", True),
+        **({"reading": _as_table(output.data._registered_as)} if files and output.data._registered_as else {}),
     )
+
+
+def _as_table(reading: TableReading) -> TabularSource:
+    """A table of which it is not known yet where it lies."""
+    return TabularSource(locations=(), **{name: getattr(reading, name) for name in TableReading.model_fields})
 
 
 def _output_files(item: OutputFileDatasetConfig) -> BoundOutput:
@@ -282,4 +299,4 @@ def _output_files(item: OutputFileDatasetConfig) -> BoundOutput:
 def _is_produced(item: Any) -> bool:
     from airloom.pipeline.core.builder import PipelineData
 
-    return isinstance(item, PipelineData | OutputPortBinding | OutputFileDatasetConfig)
+    return isinstance(item, PipelineData | OutputPortBinding | OutputDatasetConfig)

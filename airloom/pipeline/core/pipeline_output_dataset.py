@@ -6,12 +6,22 @@ import copy
 from typing import Any
 
 from airloom.core._compat import not_yet
+from airloom.data import _reading
+from airloom.data._output_tables import splits
 from airloom.data._registered import check_name
+from airloom.data.data_type import DataType
+from airloom.data.dataset_type_definitions import PromoteHeadersBehavior
 from airloom.exceptions import UserErrorException
+from airloom.graph.tables import DropColumns, KeepColumns, TableReading, Transform
 from airloom.pipeline.core._checks import check_port_name
 from airloom.pipeline.core.graph import InputPortBinding
 
-__all__ = ["DatasetRegistration", "PipelineOutputAbstractDataset", "PipelineOutputFileDataset"]
+__all__ = [
+    "DatasetRegistration",
+    "PipelineOutputAbstractDataset",
+    "PipelineOutputFileDataset",
+    "PipelineOutputTabularDataset",
+]
 
 
 class DatasetRegistration:
@@ -99,3 +109,80 @@ class PipelineOutputFileDataset(PipelineOutputAbstractDataset):
     def as_direct(self) -> PipelineOutputFileDataset:
         """Raises UserErrorException: the output of a step reaches a script as a path only."""
         raise not_yet(f"Reading the output '{self.name}' in direct mode", "Use as_mount() or as_download().")
+
+    def parse_delimited_files(
+        self,
+        include_path: bool = False,
+        separator: str = ",",
+        header: Any = PromoteHeadersBehavior.ALL_FILES_HAVE_SAME_HEADERS,
+        partition_format: str | None = None,
+        file_extension: str = "",
+        set_column_types: dict[str, DataType] | None = None,
+        quoted_line_breaks: bool = False,
+    ) -> PipelineOutputTabularDataset:
+        """The data as a table of delimited text. Quoted values may always span lines.
+
+        With `file_extension`, such as ".csv", only files whose names end with it are read.
+        """
+        reading = _reading.delimited(
+            separator=separator,
+            header=header,
+            include_path=include_path,
+            partition_format=partition_format,
+            set_column_types=set_column_types,
+            path_glob=f"**/*{file_extension}" if file_extension else None,
+        )
+        return PipelineOutputTabularDataset(self, reading)
+
+    def parse_parquet_files(
+        self,
+        include_path: bool = False,
+        partition_format: str | None = None,
+        file_extension: str = ".parquet",
+        set_column_types: dict[str, DataType] | None = None,
+    ) -> PipelineOutputTabularDataset:
+        """The data as a table of Parquet files: those whose names end with `file_extension`."""
+        reading = _reading.parquet(
+            include_path=include_path,
+            partition_format=partition_format,
+            set_column_types=set_column_types,
+            path_glob=f"**/*{file_extension}" if file_extension else None,
+        )
+        return PipelineOutputTabularDataset(self, reading)
+
+
+class PipelineOutputTabularDataset(PipelineOutputAbstractDataset):
+    """A PipelineData as a table, which a script gets as a dataset. Each method gives a changed copy."""
+
+    def __init__(self, pipeline_output_dataset: Any, additional_transformations: Any) -> None:
+        if not isinstance(pipeline_output_dataset, PipelineOutputAbstractDataset) or not isinstance(
+            additional_transformations, TableReading
+        ):
+            raise UserErrorException("It is made by parse_delimited_files() or parse_parquet_files().")
+        super().__init__(pipeline_output_dataset._pipeline_data)
+        self._input_name = pipeline_output_dataset._input_name
+        self._mode = "direct"
+        self._reading = additional_transformations
+
+    def keep_columns(self, columns: str | list[str]) -> PipelineOutputTabularDataset:
+        """The table with these columns only."""
+        return self._then(KeepColumns(columns=_listed(columns)))
+
+    def drop_columns(self, columns: str | list[str]) -> PipelineOutputTabularDataset:
+        """The table without these columns."""
+        return self._then(DropColumns(columns=_listed(columns)))
+
+    def random_split(
+        self, percentage: float, seed: int | None = None
+    ) -> tuple[PipelineOutputTabularDataset, PipelineOutputTabularDataset]:
+        """Two tables that share out the rows, the first with about this fraction of them (from 0 to 1)."""
+        first, second = splits(percentage, seed)
+        return self._then(first), self._then(second)
+
+    def _then(self, transform: Transform) -> PipelineOutputTabularDataset:
+        changed: PipelineOutputTabularDataset = self._copy(_reading=self._reading.then(transform))
+        return changed
+
+
+def _listed(columns: str | list[str]) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else tuple(columns)

@@ -28,6 +28,18 @@ from airloom.graph.model import (
     Step,
     TabularSource,
 )
+from airloom.graph.tables import (
+    Call,
+    ColumnType,
+    ColumnValue,
+    Constant,
+    DropColumns,
+    Filter,
+    Moment,
+    ReadOptions,
+    Sample,
+    Take,
+)
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).filter(lambda t: "\0" not in t)
 awkward = st.sampled_from(
@@ -40,6 +52,28 @@ paths = st.sampled_from(["", "raw", "raw/*.csv", "a b/c", "7"])
 locations = st.builds(DataLocation, datastore=st.sampled_from(["workspaceblobstore", "other"]), path=paths)
 path_sources = st.builds(PathSource, location=locations)
 file_sources = st.builds(FilesSource, locations=st.lists(locations, min_size=1, max_size=2).map(tuple))
+leaves = st.builds(ColumnValue, name=texts) | st.builds(Constant, value=scalars | st.none())
+expressions = st.recursive(
+    leaves | st.just(Moment(value="2020-01-01")),
+    lambda inner: st.builds(
+        Call, function=st.sampled_from(["eq", "and"]), arguments=st.lists(inner, min_size=1, max_size=2).map(tuple)
+    ),
+    max_leaves=4,
+)
+transforms = (
+    st.builds(Take, count=st.integers(0, 9))
+    | st.builds(Sample, probability=st.floats(0, 1), seed=st.integers())
+    | st.builds(DropColumns, columns=st.lists(texts, max_size=2).map(tuple))
+    | st.builds(Filter, condition=expressions)
+)
+column_types = st.builds(ColumnType, type=st.just("datetime"), formats=st.lists(texts, max_size=2).map(tuple))
+options = st.builds(
+    ReadOptions,
+    infer_types=st.booleans(),
+    column_types=st.dictionaries(texts.filter(bool), column_types, max_size=2),
+    partition_format=st.none() | texts,
+    headers=st.sampled_from(["each", "first"]),
+)
 tables = st.builds(
     TabularSource,
     locations=st.lists(locations, min_size=1, max_size=2).map(tuple),
@@ -47,7 +81,12 @@ tables = st.builds(
     header=st.booleans(),
     encoding=st.sampled_from(["utf8", "latin1"]),
     keep_columns=st.none() | st.lists(texts, max_size=2).map(tuple),
+    format=st.sampled_from(["delimited", "parquet", "json_lines"]),
+    options=st.just(ReadOptions()) | options,
+    transforms=st.lists(transforms, max_size=2).map(tuple),
+    timestamps=st.none() | st.tuples(st.none() | texts, st.none() | texts),
 )
+readings = tables.map(lambda table: table.reading)
 environments = st.builds(
     EnvironmentSpec,
     python_version=st.none() | st.sampled_from(["3.11", "3.10"]),
@@ -76,6 +115,11 @@ def mode_for(source: Any) -> InputMode:
     return "direct" if isinstance(source, TabularSource) else "mount"
 
 
+def name_of(binding: Any) -> str:
+    """The data source or parameter that an input is bound to, if it is."""
+    return str(getattr(binding, "source", getattr(binding, "parameter", "")))
+
+
 @st.composite
 def graphs(draw: st.DrawFn) -> PipelineGraph:
     """A graph in which every reference is good."""
@@ -95,11 +139,13 @@ def graphs(draw: st.DrawFn) -> PipelineGraph:
             InputPort(
                 name=f"in_{number}",
                 binding=binding,
-                mode=mode_for(known.get(getattr(binding, "source", getattr(binding, "parameter", "")))),
+                table=table,
+                mode="direct" if table else mode_for(known.get(name_of(binding))),
                 path_on_compute=draw(st.none() | st.just("here")),
                 overwrite=draw(st.booleans()),
             )
             for number, binding in enumerate(chosen)
+            for table in [draw(st.none() | readings) if isinstance(binding, OutputOf) else None]
         ]
         ports = draw(st.lists(names, max_size=2, unique=True))
         plain = [ParameterValue(parameter=p.name) for p in parameters if p.type not in ("datapath", "dataset")]

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from airloom.core._compat import IgnoredArgumentWarning
-from airloom.data import DatasetConsumptionConfig, FileDataset, OutputFileDatasetConfig, TabularDataset
+from airloom.data import (
+    DatasetConsumptionConfig,
+    FileDataset,
+    OutputFileDatasetConfig,
+    OutputTabularDatasetConfig,
+    TabularDataset,
+)
 from airloom.data._paths import StoredPath
 from airloom.data.datapath import DataPathComputeBinding
 from airloom.exceptions import UserErrorException
@@ -32,7 +38,7 @@ from airloom.pipeline.core import (
     PipelineParameter,
     PortDataReference,
 )
-from airloom.pipeline.core.pipeline_output_dataset import DatasetRegistration
+from airloom.pipeline.core.pipeline_output_dataset import DatasetRegistration, PipelineOutputTabularDataset
 from tests.unit.sdk_pipeline.builders import (
     STORE,
     Named,
@@ -127,6 +133,58 @@ class TestInputs:
         dataset = PipelineDataset.create(files().as_named_input("images").as_download())
         (port,) = built(a_step(reads=[dataset])).inputs
         assert (port.name, port.mode) == ("images", "download")
+
+    def test_an_output_read_as_a_table(self) -> None:
+        output = OutputFileDatasetConfig("scores")
+        rows = output.read_delimited_files(separator=";", path_glob="*.csv").drop_columns("secret")
+        first, second = rows.random_split(0.8, seed=1)
+        steps = [
+            a_step("make", arguments=[rows]),
+            a_step("train", arguments=[first.as_input("train"), second.as_input("test")]),
+        ]
+        make, train = graph_of(*steps).steps
+        assert [port.name for port in make.outputs] == ["scores"] and make.arguments == (OutputPath(port="scores"),)
+        split = train.inputs[0].table
+        assert split is not None and (split.separator, split.options.path_glob) == (";", "*.csv")
+        assert [transform.kind for transform in split.transforms] == ["drop_columns", "split"]
+        assert [(port.name, port.mode) for port in train.inputs] == [("train", "direct"), ("test", "direct")]
+        assert {port.binding for port in train.inputs} == {OutputOf(step=make.id, port="scores")}
+        assert train.inputs[0].table != train.inputs[1].table
+        assert train.arguments == (InputPath(port="train"), InputPath(port="test"))
+
+    def test_pipeline_data_read_as_a_table(self) -> None:
+        data = PipelineData("scores", datastore=STORE)  # type: ignore[arg-type]
+        rows = data.as_dataset().parse_parquet_files(include_path=True).keep_columns("a").drop_columns(["b"])
+        first, second = rows.random_split(0.5, seed=1)
+        steps = [a_step("make", writes=[data]), a_step("train", reads=[first.as_named_input("x"), second])]
+        make, train = graph_of(*steps).steps
+        assert [(port.name, port.mode) for port in train.inputs] == [("x", "direct"), ("scores", "direct")]
+        table = train.inputs[0].table
+        assert table is not None and (table.format, table.options.path_glob) == ("parquet", "**/*.parquet")
+        assert [transform.kind for transform in table.transforms] == ["keep_columns", "drop_columns", "split"]
+        assert train.inputs[0].binding == OutputOf(step=make.id, port="scores")
+        text = data.as_dataset().parse_delimited_files(separator=";", file_extension=".csv")
+        assert (text._reading.separator, text._reading.options.path_glob) == (";", "**/*.csv")
+        with pytest.raises(UserErrorException, match="is made by parse_delimited_files"):
+            PipelineOutputTabularDataset(data, None)
+
+    def test_a_table_becomes_a_registered_table(self) -> None:
+        rows = OutputFileDatasetConfig("scores").read_delimited_files(separator=";").register_on_complete("all_scores")
+        (port,) = built(a_step(arguments=[rows])).outputs
+        assert port.registration is not None and port.registration.name == "all_scores"
+        assert port.registration.reading == TabularSource(locations=(), separator=";")
+
+    def test_a_table_of_an_output_is_passed_directly(self) -> None:
+        rows = OutputFileDatasetConfig("scores").read_parquet_files().keep_columns(["a"])
+        with pytest.raises(UserErrorException, match="can only be passed directly"):
+            rows.as_input().as_mount()
+        with pytest.raises(UserErrorException, match="is made by read_delimited_files"):
+            OutputTabularDatasetConfig(name="x")
+        with pytest.raises(UserErrorException, match="between 0 and 1"):
+            rows.random_split(3)
+        assert rows.as_upload(overwrite=True)._files.mode == "upload" and rows.as_mount()._files.mode == "mount"
+        with pytest.raises(UserErrorException, match="is an input"):
+            built(a_step(reads=[rows]))
 
     def test_an_output_of_an_earlier_run(self) -> None:
         reference = PortDataReference(Named("ws"), "run", a_reference("model", "azureml/run/s/1/model"))  # type: ignore[arg-type]
