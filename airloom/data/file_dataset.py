@@ -6,8 +6,10 @@ import random
 import tempfile
 from typing import Any
 
-from airloom.core._compat import not_yet
+from airloom.core._compat import not_yet, unknown_keywords
 from airloom.data import _transfer
+from airloom.data._file_filter import FileExpression
+from airloom.data._mount import MountContext
 from airloom.data.abstract_dataset import AbstractDataset, DatasetFile
 from airloom.data.dataset_consumption_config import DatasetConsumptionConfig
 from airloom.exceptions import AlreadyExistsException, UserErrorException
@@ -37,6 +39,14 @@ class FileDataset(AbstractDataset):
             raise
         folder = target_path or tempfile.mkdtemp(prefix="airloom-dataset-")
         return _download(files, folder, overwrite)
+
+    def mount(self, mount_point: str | None = None, **kwargs: Any) -> MountContext:
+        """The files in a local folder, by default a new temporary one, from `start()` to `stop()` or in a `with` block.
+
+        They are read-only copies.
+        """
+        unknown_keywords("FileDataset.mount", {name: value for name, value in kwargs.items() if value is not None})
+        return MountContext(self, mount_point)
 
     def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
         """The dataset as input of a step, which gets the path of a folder with the files."""
@@ -73,6 +83,18 @@ class FileDataset(AbstractDataset):
         for file in self._files():
             (first if chance.random() < percentage else second).append(file)
         return self._of(first), self._of(second)
+
+    def file_metadata(self, col: str) -> FileExpression:
+        """A property of each file to filter by: Size in bytes, LastModifiedTime, Extension or CanSeek."""
+        return FileExpression.of_metadata(col)
+
+    def filter(self, expression: FileExpression) -> FileDataset:
+        """A dataset of the files that match now and meet a condition, such as `d.file_metadata("Size") > 1000`."""
+        if not isinstance(expression, FileExpression):
+            raise UserErrorException(
+                f"filter() needs a condition such as dataset.file_metadata('Size') > 1000, not {expression!r}."
+            )
+        return self._of([file for file in self._files() if expression.holds(file)])
 
     def _of(self, files: list[DatasetFile]) -> FileDataset:
         if not files:
