@@ -74,7 +74,7 @@ class SkipIfUnchangedSensor(BaseSensorOperator):
         definition, run = definition_and_run(self, context)
         steps = [definition.graph.step(step_id) for step_id in plan.reused]
         if any(port.registration is not None for step in steps for port in step.outputs):
-            storage = ReuseWorkspace.open(definition.store, definition.workspace).storage
+            storage = ReuseWorkspace.open(definition.store, definition.workspace, TaskSecrets()).storage
             announce_datasets(storage, steps, plan.reused, run.run_id)
 
     def _finished_plan(self, context: Context) -> Plan | None:

@@ -25,13 +25,8 @@ OF_AN_ARGUMENT = "The argument "
 
 # The beginning of what an error says is not available, and what the page calls it.
 NAMED_ON_THE_PAGE = {
-<<<<<<< HEAD
     "A datastore on": "datastores on the Databricks file system",
     "A run that makes a profile": "`submit_profile_run`",
-    "A list of registered datasets": "registered datasets",
-=======
-    "A datastore on": "datastores on Azure Blob Storage",
->>>>>>> 5aec6bc (The command airloom datasets, and what there is to say of datasets)
     "A list of registered environments": "registered and curated environments",
     "Attaching": "`ComputeTarget.attach`",
     "Building a Graph by hand": "building a `Graph` by hand",
@@ -49,11 +44,6 @@ NAMED_ON_THE_PAGE = {
     "additional_transformations": "`additional_transformations`",
     "as_resource()": "`as_resource()`",
     "dataset_output": "`dataset_output`",
-<<<<<<< HEAD
-    "dataset_registration": "`dataset_registration`",
-=======
-    "infer_column_types=False": "`infer_column_types=False`",
->>>>>>> 5aec6bc (The command airloom datasets, and what there is to say of datasets)
     "is_resource": "`is_resource`",
     "register_dask_dataframe": "`register_dask_dataframe`",
     "register_spark_dataframe": "`register_spark_dataframe`",
