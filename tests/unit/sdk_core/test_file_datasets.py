@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airloom.core import Dataset
+from airloom.core import Dataset, Workspace
 from airloom.data import FileDataset
 from airloom.data.abstract_datastore import AbstractDatastore
 from airloom.exceptions import UserErrorException
@@ -95,3 +95,43 @@ def test_a_folder_that_is_in_use_is_left_as_it_is(files: FileDataset, tmp_path: 
     assert (tmp_path / "mine.txt").read_text() == "mine"
     with pytest.raises(UserErrorException, match="does not know the argument"):
         files.mount(str(tmp_path), read_write=True)
+
+
+@pytest.fixture
+def parted(blobs: AbstractDatastore) -> FileDataset:
+    """Files of two countries, one of them on two days."""
+    for path in ("it/2026/07/01/a.txt", "it/2026/07/02/a.txt", "fr/2026/07/01/a.txt", "fr/2026/07/01/b.txt"):
+        file = Path(blobs.root, "parts", path)  # type: ignore[attr-defined]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(path)
+    return Dataset.File.from_files((blobs, "parts/**/*.txt"), partition_format="/{country}/{day:yyyy/MM/dd}/*.txt")
+
+
+def test_parts_of_paths(parted: FileDataset, ws: Workspace) -> None:
+    first, second = datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 7, 2, tzinfo=UTC)
+    assert parted.partition_keys == ["country", "day"]
+    assert parted.get_partition_key_values(["country"]) == [{"country": "fr"}, {"country": "it"}]
+    assert parted.get_partition_key_values() == [
+        {"country": "fr", "day": first},
+        {"country": "it", "day": first},
+        {"country": "it", "day": second},
+    ]
+    chosen = parted.filter((parted["country"] == "it") & (parted["day"] > datetime(2026, 7, 1)))
+    assert [path.path for path in chosen._paths] == ["parts/it/2026/07/02/a.txt"]
+    assert chosen.get_partition_key_values() == [{"country": "it", "day": second}]
+    again = Dataset.get_by_id(ws, parted.id)
+    assert isinstance(again, FileDataset)
+    assert again == parted
+    assert again.partition_keys == ["country", "day"]
+
+
+def test_what_is_no_part_of_a_path(parted: FileDataset, files: FileDataset, blobs: AbstractDatastore) -> None:
+    for call in (lambda: parted["town"], lambda: parted.get_partition_key_values(["town"]), lambda: files["country"]):
+        with pytest.raises(UserErrorException, match="has the partition keys"):
+            call()
+    assert files.get_partition_key_values() == []
+    with pytest.raises(UserErrorException, match="partition format"):
+        Dataset.File.from_files((blobs, "parts"), partition_format="/{a")
+    odd = Dataset.File.from_files((blobs, "in"), partition_format="/{country}/{day:yyyy/MM/dd}/*.txt")
+    with pytest.raises(UserErrorException, match="does not fit the partition format"):
+        odd.filter(odd["country"] == "it")
