@@ -10,6 +10,7 @@ import typer
 
 import airloom
 from airloom.cli import (
+    datasets,
     datastores,
     doctor,
     drafts,
@@ -74,6 +75,7 @@ app.add_typer(endpoints.app, name="endpoints", rich_help_panel=PUBLISHED)
 app.add_typer(schedules.app, name="schedules", rich_help_panel=PUBLISHED)
 app.add_typer(drafts.app, name="drafts", rich_help_panel=PUBLISHED)
 app.add_typer(datastores.app, name="datastores", rich_help_panel=DATA)
+app.add_typer(datasets.app, name="datasets", rich_help_panel=DATA)
 app.command(rich_help_panel=UPKEEP)(upkeep.gc)
 app.command(rich_help_panel=UPKEEP)(upkeep.verify)
 

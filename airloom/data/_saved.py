@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def dataset_of(workspace: Workspace, document: dict[str, Any]) -> AbstractDataset:
     """The dataset that a saved source describes."""
     if document["kind"] == "files":
-        return FileDataset(_paths(workspace, FilesSource.model_validate(document)))
+        files = FilesSource.model_validate(document)
+        return FileDataset(_paths(workspace, files), files.partition_format)
     source = TabularSource.model_validate(document)
     return TabularDataset(_paths(workspace, source), source.reading)
 

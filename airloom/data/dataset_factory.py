@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 from typing import Any
 
-from airloom.core._compat import refuse_unless_default
 from airloom.data import _transfer
 from airloom.data._paths import PathLike, StoredPath, stored_paths
 from airloom.data._tabular_factory import TabularDatasetFactory as TabularDatasetFactory
@@ -25,10 +24,9 @@ class FileDatasetFactory:
 
         A path is `datastore.path('images')`, `(datastore, 'images/**/*.png')` or a DataPath. With `validate`, a path
         that matches nothing is an error. `is_file` states that the path is a single file, which Airloom sees by
-        itself.
+        itself. `partition_format`, such as `{country}/{day:yyyy/MM/dd}/data.csv`, names parts of the paths.
         """
-        refuse_unless_default("Dataset.File.from_files", {"partition_format": (partition_format, None)})
-        dataset = FileDataset(stored_paths(path, "Dataset.File.from_files"))
+        dataset = FileDataset(stored_paths(path, "Dataset.File.from_files"), partition_format)
         if validate:
             dataset._files()
         return dataset

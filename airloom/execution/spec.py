@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from airloom.graph.model import (
     LiteralValue,
     OutputPort,
     ParameterValue,
+    PathSource,
     Scalar,
     Step,
     TabularSource,
@@ -26,6 +28,8 @@ from airloom.graph.tables import TableReading
 from airloom.reuse.workspace import ReuseWorkspace, bound_data
 from airloom.runner.spec import ResolvedArgument, StagedInput, StagedOutput, StepSpec, TabularOptions
 from airloom.storage.secrets import Secrets
+
+log = logging.getLogger(__name__)
 
 
 def make_spec(
@@ -109,11 +113,9 @@ def _place_of_output(output: OutputRef, table: TableReading | None) -> dict[str,
 
 
 def _place_of_source(source: DataSource, workspace: ReuseWorkspace) -> dict[str, Any]:
-    place: dict[str, Any] = {
-        "kind": source.kind,
-        "paths": source_locations(source),
-        "digest": workspace.source_digest(source),
-    }
+    digest = workspace.source_digest(source)
+    _say_if_moved_on(source, digest)
+    place: dict[str, Any] = {"kind": source.kind, "paths": source_locations(source), "digest": digest}
     if isinstance(source, TabularSource):
         place["tabular"] = _options(source)
     return place
@@ -121,6 +123,18 @@ def _place_of_source(source: DataSource, workspace: ReuseWorkspace) -> dict[str,
 
 def _options(table: TableReading) -> TabularOptions:
     return TabularOptions(**{name: getattr(table, name) for name in TableReading.model_fields})
+
+
+def _say_if_moved_on(source: DataSource, digest: str) -> None:
+    """A registered dataset is read as it is now; that this is not what was registered must be seen somewhere."""
+    version = None if isinstance(source, PathSource) else source.dataset
+    if version is not None and version.digest != digest:
+        log.warning(
+            "The content of the dataset %r, version %d, has changed since it was registered; the step reads what is "
+            "there now.",
+            version.name,
+            version.version,
+        )
 
 
 def staged_output(port: OutputPort, step: Step, definition: Definition, run: RunInfo, attempt: str) -> StagedOutput:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from airloom.graph.results import Explanation, OutputRef
 from airloom.operators import PythonScriptOperator, SkipIfUnchangedSensor
-from airloom.plugins.api import datastore_schemas, schedule_schemas, schemas, table_schemas
+from airloom.plugins.api import dataset_schemas, datastore_schemas, schedule_schemas, schemas, table_schemas
 from airloom.plugins.api.app import URL_PREFIX, create_app
 from airloom.plugins.api.auth import Guard
 from airloom.plugins.api.errors import CODE_OF_STATUS, STATUS_OF
@@ -33,7 +33,7 @@ def main() -> None:
         "routes": [route for each in create_app().routes if isinstance(each, APIRoute) for route in _routes(each)],
         "models": {
             model.__name__: _fields(model)
-            for module in (schemas, datastore_schemas, schedule_schemas, table_schemas)
+            for module in (schemas, dataset_schemas, datastore_schemas, schedule_schemas, table_schemas)
             for model in _models(module, schemas.Body)
         },
         "wire_routes": list(_wire_routes()),

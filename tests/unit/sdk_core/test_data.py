@@ -200,7 +200,6 @@ class TestFileDataset:
         "call",
         [
             lambda d, ws: d.as_hdfs(),
-            lambda d, ws: Dataset.File.from_files((d._paths[0].datastore, "in"), partition_format="/{y}/"),
         ],
     )
     def test_what_is_not_there_says_so(self, blobs: AbstractDatastore, ws: Workspace, call: Any) -> None:
