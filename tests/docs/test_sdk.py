@@ -38,6 +38,7 @@ NAMED_ON_THE_PAGE = {
     "Registering": "registered datasets",
     "Submitting a single script": "`ScriptRunConfig` as a submission",
     "TabularDataset.mount": "`TabularDataset.mount`",
+    "A SqlDataReference to a stored procedure": "`SqlDataReference`",
     "The HDFS mode of inputs": "`as_hdfs()`",
     "The existing conda environment": "an existing conda environment as a base",
     "The framework PySpark": "PySpark",
