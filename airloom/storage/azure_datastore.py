@@ -153,7 +153,7 @@ class AzureBlobDatastore:
             )
         if not overwrite and self.exists(normal):
             raise taken(self.container, normal)
-        for folder, found in zip(above := _above(normal), side_by_side(self.container.properties, above), strict=True):
+        for folder, found in zip(above := _above(normal), side_by_side(self.container.find, above), strict=True):
             if found is not None and not is_folder(found):
                 raise AlreadyExists(
                     f"The folder {folder!r} cannot be made: a file has its name.",

@@ -8,7 +8,7 @@ the marker; the next to publish there begins by removing all that it hides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -100,8 +100,8 @@ class Publication:
         self.marker = Marker(container, path)
 
     @contextmanager
-    def hidden(self, *, overwrite: bool) -> Iterator[None]:
-        """Let no reader see the folder; what a killed publisher left there is removed first.
+    def hidden(self, *, overwrite: bool, keep: Callable[[Blob], bool] = lambda blob: False) -> Iterator[None]:
+        """Let no reader see the folder; what a killed publisher left there is removed first, unless it is to `keep`.
 
         AlreadyExists if there is something that may not be replaced. After an error all that is there stays hidden,
         for the next publisher to remove.
@@ -114,7 +114,7 @@ class Publication:
         fresh = self.marker.take(check)
         try:
             if not fresh:
-                self._remove(self._blobs())
+                self._remove(key for key, blob in self._blobs().items() if not keep(blob))
             elif not overwrite and any(self._blobs()):  # somebody was faster, between the look and the marker
                 self.marker.remove()
                 raise taken(self.container, self.path)

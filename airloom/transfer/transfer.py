@@ -16,10 +16,11 @@ from airloom.runner.environments import cache_folder
 from airloom.runner.outputs import staging_stem
 from airloom.runner.spec import StagedOutput
 from airloom.sql.database import Database, open_database
-from airloom.storage.datastore_config import LocalConfig
+from airloom.storage.datastore_config import AzureBlobConfig, LocalConfig
 from airloom.storage.datastores import DatastoreHandle
 from airloom.storage.durable import make_dirs, remove_tree, sync_tree
 from airloom.storage.local_datastore import LocalDatastore
+from airloom.storage.paths import validate_relative
 from airloom.storage.tree import TreeManifest
 from airloom.storage.workspace import WorkspaceStore
 from airloom.transfer.engine import Check, Say, check_unchanged, move
@@ -79,8 +80,26 @@ class Transfer:
         if manifest is not None and _has(destination, path, manifest):
             self._say("the destination has this content already; nothing is copied")
             return _reference(output, path, manifest)
-        target = self._target(destination, path, plan)
-        return self._told(output, path, move(plan, target, self._check, self._say))
+        copied = self._copied_within_account(destination, path, plan)
+        if copied is None:
+            copied = move(plan, self._target(destination, path, plan), self._check, self._say)
+        return self._told(output, path, copied)
+
+    def _copied_within_account(self, destination: DatastoreHandle, path: str, plan: Plan) -> TreeManifest | None:
+        """What is there once Azure itself has copied it; None if the data must come through this machine."""
+        (place, *others) = self._spec.locations
+        source = self._datastore(place.datastore)
+        remote = isinstance(source.config, AzureBlobConfig) and isinstance(destination.config, AzureBlobConfig)
+        whole = plan.files[0].info.path == validate_relative(place.path) if plan.is_file else source.exists(place.path)
+        if others or not remote or not whole:
+            return None
+        from airloom.storage.azure_copies import copy_within_account
+
+        self._check()
+        if not copy_within_account(source, place.path, destination, path, overwrite=True):
+            return None
+        self._say("copied by the storage account itself")
+        return destination.scan(path)
 
     def _plan(self, output: StagedOutput) -> Plan:
         single = self._spec.settings.source_type == "file"
@@ -119,6 +138,12 @@ class Transfer:
                 )
 
     def _target(self, destination: DatastoreHandle, path: str, plan: Plan) -> Target:
+        if isinstance(destination.config, AzureBlobConfig):
+            from airloom.storage.azure_datastore import AzureBlobDatastore
+            from airloom.transfer.azure_target import AzureTarget
+
+            assert isinstance(destination, AzureBlobDatastore)
+            return AzureTarget(destination, path, plan)
         folder = destination.local_path("azureml")
         parent = folder if folder is not None else _spool_root()
         return LocalTarget(destination, path, plan, parent, self._spec.stem, self._workspace.cache)

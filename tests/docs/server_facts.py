@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from airloom.graph.results import Explanation, OutputRef
-from airloom.operators import PythonScriptOperator, SkipIfUnchangedSensor
+from airloom.operators import DataTransferOperator, PythonScriptOperator, SkipIfUnchangedSensor
 from airloom.plugins.api import dataset_schemas, datastore_schemas, schedule_schemas, schemas, table_schemas
 from airloom.plugins.api.app import URL_PREFIX, create_app
 from airloom.plugins.api.auth import Guard
@@ -25,6 +25,8 @@ from airloom.plugins.settings import Settings
 from airloom.plugins.wire import bodies, entities
 from airloom.plugins.wire.addresses import WORKSPACE
 from airloom.plugins.wire.app import create_app as create_wire_app
+
+OPERATORS = (DataTransferOperator, PythonScriptOperator, SkipIfUnchangedSensor)
 
 
 def main() -> None:
@@ -45,7 +47,7 @@ def main() -> None:
         "codes": sorted({kind.code for kind in STATUS_OF}),
         "status_codes": sorted(CODE_OF_STATUS.values()),
         "settings": [field.name for field in dataclasses.fields(Settings)],
-        "operators": {kind.__name__: _own_arguments(kind) for kind in (PythonScriptOperator, SkipIfUnchangedSensor)},
+        "operators": {kind.__name__: _own_arguments(kind) for kind in OPERATORS},
     }
     Path(sys.argv[1]).write_text(json.dumps(facts))
 

@@ -37,6 +37,7 @@ NAMED_ON_THE_PAGE = {
     "Registering the environment": "registered and curated environments",
     "Submitting a single script": "`ScriptRunConfig` as a submission",
     "TabularDataset.mount": "`TabularDataset.mount`",
+    "A SqlDataReference to a stored procedure": "`SqlDataReference`",
     "The HDFS mode of inputs": "`as_hdfs()`",
     "The existing conda environment": "an existing conda environment as a base",
     "The framework PySpark": "PySpark",
