@@ -10,6 +10,7 @@ import yaml
 from airloom.graph._yaml_nodes import plain_value
 from airloom.graph._yaml_registration import write_registration
 from airloom.graph._yaml_sources import default_mode
+from airloom.graph._yaml_transfer import TRANSFER_TYPE, write_transfer
 from airloom.graph.model import (
     Argument,
     DataLocation,
@@ -146,8 +147,7 @@ def _step(step: Step, graph: PipelineGraph, outputs: Outputs, folder: str | None
 def _settings(step: Step, folder: str | None) -> dict[str, Any]:
     settings = step.settings
     if isinstance(settings, DataTransferSettings):
-        own = settings.model_dump(mode="json", exclude={"type"}, exclude_none=True)
-        return {"type": "DataTransferStep", "name": step.name, **own}
+        return {"type": TRANSFER_TYPE, "name": step.name, **write_transfer(settings)}
     return {
         "type": "PythonScriptStep",
         "name": step.name,

@@ -1,4 +1,4 @@
-"""Pipelines as YAML, in the form of Azure ML SDK v1, for steps of type PythonScriptStep.
+"""Pipelines as YAML, in the form of Azure ML SDK v1, for steps of types PythonScriptStep and DataTransferStep.
 
 Beyond v1's keys, a step may have `run_after` (keys of other steps), `reuse`, `timeout_seconds`, `retries` with its
 pauses, `environment` (in place of a `runconfig` file) and `snapshot` (in place of a `source_directory`), and the file a
@@ -20,6 +20,7 @@ from airloom.graph._yaml_nodes import Node, compose_file
 from airloom.graph._yaml_ports import Names, check_process_count, read_argument, read_input, read_output, read_params
 from airloom.graph._yaml_schedule import Schedule, read_schedule
 from airloom.graph._yaml_sources import read_environment, read_parameter, read_reference
+from airloom.graph._yaml_transfer import TRANSFER_KEYS, TRANSFER_TYPE, read_transfer
 from airloom.graph._yaml_write import write_pipeline
 from airloom.graph.ids import assign_ids
 from airloom.graph.model import DataSource, EnvironmentSpec, PipelineGraph, PythonScriptSettings, Retries, Step
@@ -39,7 +40,6 @@ STEP_TYPE = "PythonScriptStep"
 OTHER_TYPES = (
     "AdlaStep",
     "AzureBatchStep",
-    "DataTransferStep",
     "DatabricksStep",
     "ModuleStep",
     "ParallelRunStep",
@@ -53,25 +53,16 @@ _PIPELINE_KEYS = (
     "continue_on_step_failure",
     "steps",
 )
-_STEP_KEYS = (
+_KEYS_OF_ALL = (
     "type",
     "name",
-    "script_name",
-    "source_directory",
-    "snapshot",
     "compute",
     "compute_target",
-    "runconfig",
-    "runconfig_parameters",
-    "environment",
-    "parameters",
-    "arguments",
     "inputs",
     "outputs",
     "allow_reuse",
     "reuse",
     "version",
-    "hash_paths",
     "timeout_seconds",
     "retries",
     "retry_delay_seconds",
@@ -79,6 +70,18 @@ _STEP_KEYS = (
     "retry_max_delay_seconds",
     "run_after",
 )
+_SCRIPT_KEYS = (
+    "script_name",
+    "source_directory",
+    "snapshot",
+    "runconfig",
+    "runconfig_parameters",
+    "environment",
+    "parameters",
+    "arguments",
+    "hash_paths",
+)
+_KEYS = {STEP_TYPE: (*_KEYS_OF_ALL, *_SCRIPT_KEYS), TRANSFER_TYPE: (*_KEYS_OF_ALL, *TRANSFER_KEYS)}
 
 
 @dataclass(frozen=True)
@@ -174,8 +177,8 @@ class _Reader:
 
     def _step(self, key: str, node: Node, names: Names) -> Step:
         what = f"Step '{key}'"
-        _check_type(node, what)
-        fields = node.fields(what, _STEP_KEYS)
+        kind = _type_of(node, what)
+        fields = node.fields(what, _KEYS[kind])
         config = self._run_config(fields, what)
         names = names.of_step(fields, what)
         for name, value in _under(fields, "runconfig_parameters", what).items():
@@ -183,7 +186,7 @@ class _Reader:
         return Step(
             id=names.ids[key],
             name=_text(fields, "name", what) or key,
-            settings=self._settings(fields, what, config),
+            settings=read_transfer(fields, what) if kind == TRANSFER_TYPE else self._settings(fields, what, config),
             inputs=tuple(read_input(n, v, names, what) for n, v in _under(fields, "inputs", what).items()),
             outputs=tuple(read_output(n, v, what) for n, v in _under(fields, "outputs", what).items()),
             arguments=tuple(read_argument(item, names, what) for item in _listed(fields, "arguments", what)),
@@ -240,7 +243,7 @@ class _Reader:
         return own or _text(self._fields, "default_compute", "The pipeline")
 
 
-def _check_type(node: Node, what: str) -> None:
+def _type_of(node: Node, what: str) -> str:
     fields = node.items(what)
     if "type" not in fields:
         node.fail(f"{what} has no type.", f"Add 'type: {STEP_TYPE}'.")
@@ -248,11 +251,12 @@ def _check_type(node: Node, what: str) -> None:
     if kind in OTHER_TYPES:
         fields["type"].fail(
             f"{what} is of type {kind}, which is not available in this version of Airloom.",
-            f"Files with steps of type {STEP_TYPE} can be loaded.",
+            f"Files with steps of the types {' and '.join(_KEYS)} can be loaded.",
         )
-    if kind != STEP_TYPE:
-        hint = did_you_mean(kind, [STEP_TYPE, *OTHER_TYPES])
+    if kind not in _KEYS:
+        hint = did_you_mean(kind, [*_KEYS, *OTHER_TYPES])
         fields["type"].fail(f"{what} has the unknown type '{kind}'.", hint)
+    return kind
 
 
 def _text(fields: dict[str, Node], key: str, what: str) -> str | None:

@@ -80,7 +80,9 @@ class Pipeline:
 
     @staticmethod
     def load_yaml(workspace: Workspace, filename: str | os.PathLike[str]) -> Pipeline:
-        """A pipeline from a YAML file of the same form as in Azure ML SDK v1, for steps of type PythonScriptStep.
+        """A pipeline from a YAML file of the same form as in Azure ML SDK v1, for steps of two types.
+
+        These are PythonScriptStep and DataTransferStep.
 
         Raises UserErrorException that begins with `file:line:`. The file is read again at submission.
         """
