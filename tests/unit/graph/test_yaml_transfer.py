@@ -55,7 +55,7 @@ def test_a_file_becomes_steps_and_these_the_same_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("file_format: parquet", "file_format: xml", "pipeline.yml:13: file_format of step 'load' must be"),
+        ("file_format: parquet", "file_format: xml", "pipeline.yml:13: file_format of step 'load' cannot be 'xml'"),
         ("file_format: parquet", "script_name: a.py", "pipeline.yml:13: .*script_name"),
         (', sql_query: "SELECT * FROM orders"', "", "needs either sql_table or sql_query"),
         ("datastore: archive, ", "", "has no datastore"),
