@@ -13,12 +13,14 @@ from urllib.parse import quote
 from airloom.graph.model import (
     DataLocation,
     DataSource,
+    DataTransferSettings,
     Definition,
     FromParameter,
     FromSource,
     InputPort,
     OutputOf,
     OutputPort,
+    PathSource,
     Step,
     source_locations,
 )
@@ -43,22 +45,38 @@ class Data(NamedTuple):
 
 def reads(definition: Definition, step: Step) -> tuple[Data, ...]:
     """What a step reads, each once. What a parameter brings is that of its default."""
-    return tuple(dict.fromkeys(data for port in step.inputs for data in _input(definition, port)))
+    inputs = [data for port in step.inputs for data in _input(definition, port)]
+    rows = step.settings.rows if isinstance(step.settings, DataTransferSettings) else None
+    if rows is not None and rows.table is not None:
+        inputs.append(_place(definition, DataLocation(datastore=rows.datastore, path=rows.table)))
+    elif rows is not None:
+        inputs.append(_place(definition, DataLocation(datastore=rows.datastore)))
+    return tuple(dict.fromkeys(inputs))
 
 
 def writes(definition: Definition, step: Step) -> tuple[Data, ...]:
     """What a step writes, each once."""
-    return tuple(dict.fromkeys(data for port in step.outputs for data in output(definition, step, port)))
+    outputs = [data for port in step.outputs for data in output(definition, step, port)]
+    table = step.settings.table if isinstance(step.settings, DataTransferSettings) else None
+    if table is not None:
+        outputs.append(_place(definition, DataLocation(datastore=table.datastore, path=table.table)))
+    return tuple(dict.fromkeys(outputs))
 
 
 def output(definition: Definition, step: Step, port: OutputPort) -> tuple[Data, ...]:
-    """What stands for an output: the place that its author has chosen, else the step and the port."""
+    """What stands for an output: where it lies, and the registered dataset that it becomes."""
+    lying = _lying(definition, step, port)
+    return (lying, _dataset(definition, port.registration.name)) if port.registration is not None else (lying,)
+
+
+def _lying(definition: Definition, step: Step, port: OutputPort) -> Data:
+    """The place that the author has chosen, else the step and the port."""
     destination = (port.destination or "").replace("{output-name}", port.name)
     if destination and "{" not in destination:
         datastore = port.datastore or definition.default_datastore
-        return (_place(definition, DataLocation(datastore=datastore, path=destination.strip("/"))),)
+        return _place(definition, DataLocation(datastore=datastore, path=destination.strip("/")))
     name = definition.publication.name if definition.publication is not None else definition.experiment
-    return (Data(_name(definition.workspace, "outputs", name, step.id, port.name)),)
+    return Data(_name(definition.workspace, "outputs", name, step.id, port.name))
 
 
 def _input(definition: Definition, port: InputPort) -> tuple[Data, ...]:
@@ -77,7 +95,13 @@ def _parameter(definition: Definition, binding: FromParameter) -> tuple[Data, ..
 
 
 def _source(definition: Definition, source: DataSource) -> tuple[Data, ...]:
+    if not isinstance(source, PathSource) and source.dataset is not None:
+        return (_dataset(definition, source.dataset.name),)
     return tuple(_place(definition, location) for location in source_locations(source))
+
+
+def _dataset(definition: Definition, name: str) -> Data:
+    return Data(_name(definition.workspace, "datasets", name))
 
 
 def _place(definition: Definition, location: DataLocation) -> Data:

@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.airflow_api import AirflowApi, eventually
-from tests.support.server import RunningServer, running_server
+from tests.support.server import RunningServer
 from tests.support.small_pipeline import SmallPipeline
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def events_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("lineage") / "events"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, events_file: Path) -> Iterator[RunningServer]:
-    """A server of its own, whose OpenLineage provider writes to a file."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "file")
-        patch.setenv("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", str(events_file))
-        patch.setenv("OPENLINEAGE__TRANSPORT__APPEND", "true")
-        with running_server(tmp_path_factory.mktemp("airloom") / "home") as running:
-            yield running
-
-
-@pytest.fixture(scope="module")
-def airflow(server: RunningServer) -> Iterator[AirflowApi]:
-    with AirflowApi(server) as api:
-        yield api
 
 
 def assets(airflow: AirflowApi) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,9 @@ from airflow.sdk import DAG, Asset
 
 from airloom.graph.model import (
     DataLocation,
+    DatasetRef,
+    DatasetRegistration,
+    DataTransferSettings,
     Definition,
     FilesSource,
     FromParameter,
@@ -15,6 +18,7 @@ from airloom.graph.model import (
     ParameterDef,
     Publication,
 )
+from airloom.graph.step_settings import SqlRows, SqlTable
 from airloom.plugins.dag_factory import build_dag
 from tests.support.builders import a_graph, a_path, a_step
 from tests.unit.plugins.conftest import a_definition
@@ -86,6 +90,39 @@ def test_data_of_several_places_and_of_parameters() -> None:
     dag = build_dag(a_definition(graph=graph))
     assert names(dag.get_task("read").inlets) == ["default/datastores/raw/b"]
     assert names(dag.get_task("all").inlets) == ["default/datastores/raw/a/*.csv", "default/datastores/raw"]
+
+
+def test_registered_datasets_are_known_by_their_names() -> None:
+    """Whatever version of it is read; and an output that becomes one is both."""
+    versions = []
+    for version in (1, 2):
+        pinned = DatasetRef(id=f"{version}", name="cars", version=version, digest=f"{version:064x}")
+        source = FilesSource(locations=(DataLocation(datastore="raw", path=f"v{version}"),), dataset=pinned)
+        port = OutputPort(name="out", is_directory=True, registration=DatasetRegistration(name="prices"))
+        graph = a_graph(a_step("read", reads=("cars",), outputs=(port,))).model_copy(
+            update={"sources": {"cars": source}}
+        )
+        versions.append(build_dag(a_definition(graph=graph)).get_task("read"))
+    assert names(versions[0].inlets) == ["default/datasets/cars"]
+    assert names(versions[0].outlets) == ["default/outputs/cars/read/out", "default/datasets/prices"]
+    assert versions[0].inlets == versions[1].inlets
+
+
+def test_transfers_name_tables() -> None:
+    export = DataTransferSettings(rows=SqlRows(datastore="db", table="cars"), file_format="parquet")
+    query = DataTransferSettings(
+        rows=SqlRows(datastore="db", query="select 1"), table=SqlTable(datastore="dwh", table="t")
+    )
+    out = OutputPort(name="destination", datastore="lake", destination="cars.parquet")
+    graph = a_graph(
+        a_step("export", settings=export, writes=(), outputs=(out,), arguments=()),
+        a_step("copy", settings=query, writes=(), arguments=()),
+    )
+    dag = build_dag(a_definition(graph=graph))
+    assert names(dag.get_task("export").inlets) == ["default/datastores/db/cars"]
+    assert names(dag.get_task("export").outlets) == ["default/datastores/lake/cars.parquet"]
+    assert names(dag.get_task("copy").inlets) == ["default/datastores/db"]
+    assert names(dag.get_task("copy").outlets) == ["default/datastores/dwh/t"]
 
 
 def test_addresses_hold_any_name() -> None:
