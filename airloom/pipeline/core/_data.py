@@ -269,12 +269,13 @@ def registration_of(output: BoundOutput) -> Registration | None:
     wanted = output.data.registration if files else output.data._dataset_registration
     if wanted is None:
         return None
+    reading = output.data._registered_as if files else wanted._reading
     return Registration(
         name=wanted.name,
         description=getattr(wanted, "description", None) or "",
         tags=getattr(wanted, "tags", None) or {},
         create_new_version=getattr(wanted, "create_new_version", True),
-        **({"reading": _as_table(output.data._registered_as)} if files and output.data._registered_as else {}),
+        **({} if reading is None else {"reading": _as_table(reading)}),
     )
 
 

@@ -31,6 +31,7 @@ class DatasetRegistration:
         check_name(name)
         self._name = name
         self._create_new_version = create_new_version
+        self._reading: TableReading | None = None
 
     @property
     def name(self) -> str:
@@ -74,7 +75,9 @@ class PipelineOutputAbstractDataset:
 
         Without `create_new_version`, a name that stands for other data already is left as it is.
         """
-        self._pipeline_data._dataset_registration = DatasetRegistration(name, create_new_version)
+        registration = DatasetRegistration(name, create_new_version)
+        registration._reading = getattr(self, "_reading", None)
+        self._pipeline_data._dataset_registration = registration
         return self
 
     def as_named_input(self, name: str) -> Any:

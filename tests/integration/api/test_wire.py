@@ -78,7 +78,7 @@ def test_a_run_is_given_a_saved_dataset_by_its_id(caller: WireCaller, pipeline: 
     datasets = "/airloom/api/v1/workspaces/runs/datasets"
     saved = made(caller.http.post(datasets, json={"source": source}))
     assert saved["source"] == source
-    assert done(caller.http.get(f"{datasets}/{saved['id']}")) == saved
+    assert done(caller.http.get(f"{datasets}/{saved['id']}")) == {**saved, "registered": None}
     assigned = {"files": {"SavedDataSetReference": {"Id": saved["id"]}}}
     body = {"ExperimentName": EXPERIMENT, "DataSetDefinitionValueAssignments": assigned}
     run = done(caller.http.post(pipeline["endpoint"], json=body))
@@ -86,6 +86,22 @@ def test_a_run_is_given_a_saved_dataset_by_its_id(caller: WireCaller, pipeline: 
     assert conf["files"] == source
     elsewhere = {"kind": "files", "locations": [{**place, "datastore": "elsewhere"}]}
     assert "elsewhere" in refused(caller.http.post(datasets, json={"source": elsewhere}), 400)
+
+
+def test_a_run_is_given_a_registered_dataset_by_its_name(caller: WireCaller, pipeline: Json) -> None:
+    client, name = caller.server.client(), f"ds-{uuid4().hex[:8]}"
+    client.upload_file("runs", "workspaceblobstore", f"{name}/a.csv", b"1")
+    place = {"datastore": "workspaceblobstore", "path": name}
+    body = {"source": {"kind": "files", "locations": [place]}}
+    version = client.register_dataset("runs", name, body)
+    reference = {"DataSetReference": {"Id": version["id"], "Name": name, "Version": "1"}}
+    for asked in ({"Name": name}, {"Name": name, "Version": 1}, {"Id": version["id"]}):
+        assigned = {"files": {"DataSetReference": asked}}
+        body = {"ExperimentName": EXPERIMENT, "DataSetDefinitionValueAssignments": assigned}
+        run = done(caller.http.post(pipeline["endpoint"], json=body))
+        assert run["DataSetDefinitionValueAssignments"]["files"] == reference
+        conf = caller.http.get(f"/api/v2/dags/{pipeline['dag_id']}/dagRuns/{run['Id']}").json()["conf"]
+        assert conf["files"] == version["source"]
 
 
 @pytest.mark.parametrize("content", ["{}", "", None])

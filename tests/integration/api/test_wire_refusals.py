@@ -62,7 +62,7 @@ BODIES: dict[str, tuple[Json, str]] = {
     "an unknown datastore": (path(DataStoreName="elsewhere", RelativePath="a"), "'elsewhere'"),
     "a path without a datastore": (path(RelativePath="a"), "DataStoreName: Field required"),
     "a dataset by an id": (dataset(SavedDataSetReference={"Id": str(uuid4())}), "has no dataset"),
-    "a dataset by a name": (dataset(DataSetReference={"Name": "iris", "Version": "1"}), "Datasets have no names"),
+    "a dataset by a name": (dataset(DataSetReference={"Name": "iris", "Version": "1"}), "no dataset 'iris'"),
     "an unknown field": ({"ParameterAssignment": {}}, "Did you mean 'ParameterAssignments'?"),
     "a field given twice": ({"tags": {}, "Tags": {}}, "'tags' is given twice"),
     "an unknown mode of reuse": ({"Reuse": "never"}, "Input should be 'auto', 'off' or 'refresh'"),

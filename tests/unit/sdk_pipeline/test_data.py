@@ -345,6 +345,15 @@ class TestOutputs:
         }
         assert (bound.dataset_registration.name, bound.dataset_registration.create_new_version) == ("bound", False)
 
+    def test_a_view_as_a_table_is_registered_as_one(self) -> None:
+        rows = data("d").as_dataset().parse_delimited_files(separator=";").keep_columns("a")
+        assert rows.register("rows") is rows
+        (port,) = built(a_step(writes=[rows])).outputs
+        assert port.registration is not None
+        reading = port.registration.reading
+        assert isinstance(reading, TabularSource)
+        assert (reading.separator, reading.locations, len(reading.transforms)) == (";", (), 1)
+
     @pytest.mark.parametrize("wanted", ["name", {"name": "x"}, 7])
     def test_what_is_no_registration(self, wanted: Any) -> None:
         with pytest.raises(UserErrorException, match="dataset_registration of output 'b' must be a DatasetReg"):
