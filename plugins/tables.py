@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from airloom.reuse.workspace import ReuseWorkspace
 from airloom.storage.datastores import DatastoreHandle, Download, FileInfo
 from airloom.storage.workspace import WorkspaceStore
 from airloom.tabular.failures import UnreadableTable
-from airloom.tabular.parts import chosen
+from airloom.tabular.parts import base_of, chosen
 
 SECONDS = 120
 """How long a table may be looked at."""
@@ -77,9 +78,15 @@ def _files(store: WorkspaceStore, source: TabularSource, folder: Path) -> list[t
     files: list[tuple[str, str]] = []
     for location in source.locations:
         handle = store.datastore(location.datastore)
-        listed = chosen(source, handle.list(location.path), lambda info: info.path)
+        found = handle.list(location.path)
+        base = base_of(location.path, [info.path for info in found])
+        listed = chosen(source, found, partial(_within, base))
         files += [(info.path, str(place)) for info, place in _here(handle, listed, folder / str(len(files)))]
     return files
+
+
+def _within(base: str, info: FileInfo) -> str:
+    return info.path.removeprefix(f"{base}/") if base else info.path
 
 
 def _here(handle: DatastoreHandle, listed: Sequence[FileInfo], folder: Path) -> list[tuple[FileInfo, Path]]:
@@ -97,6 +104,7 @@ def _here(handle: DatastoreHandle, listed: Sequence[FileInfo], folder: Path) -> 
             hint="Look at a part of the files, or in a step.",
         )
     copies = [Download(info, folder / str(number)) for number, info in enumerate(listed)]
+    folder.mkdir(parents=True)
     handle.fetch(copies, lambda info: None)
     return [(copy.info, copy.target) for copy in copies]
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from airloom.data import _transfer
 from airloom.data._reading import as_user_errors
 from airloom.data.abstract_dataset import DatasetFile
-from airloom.exceptions import UserErrorException
 from airloom.graph.tables import TableReading
 from airloom.tabular.parts import Part, chosen
 
@@ -24,10 +23,6 @@ def opened(files: Sequence[DatasetFile], reading: TableReading, on_error: Any = 
     """A table of files on datastores. The copies are removed in the end."""
     from airloom.tabular import Table
 
-    if reading.format == "sql":
-        raise UserErrorException(
-            "A query is run where the steps run, which have the credentials: make the dataset an input of a step."
-        )
     with as_user_errors(), tempfile.TemporaryDirectory(prefix="airloom-dataset-") as folder:
         wanted = chosen(reading, files, lambda file: file.relative)
         with Table(_fetched(wanted, Path(folder)), reading, on_error) as table:

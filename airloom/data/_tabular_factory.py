@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 from typing import Any, NoReturn
 
-from airloom.core._compat import not_yet
+from airloom.core._compat import ignored_unless_default, not_yet
 from airloom.data import _reading, _transfer
 from airloom.data._paths import PathLike, StoredPath, stored_paths
 from airloom.data.abstract_dataset import target_path
@@ -95,14 +95,18 @@ class TabularDatasetFactory:
     def from_sql_query(
         query: Any, validate: bool = True, set_column_types: Types = None, query_timeout: int = 30
     ) -> TabularDataset:
-        """The rows of a query, given as (datastore, 'SELECT ...'), on a SQL datastore."""
+        """The rows of a query on a SQL datastore, given as (datastore, 'SELECT ...'), as input of a step.
+
+        The query is run when the step starts, which therefore always runs; here its rows cannot be read.
+        """
+        ignored_unless_default(
+            "Dataset.Tabular.from_sql_query",
+            {"query_timeout": (query_timeout, 30)},
+            "the database decides how long a query may take.",
+        )
         if not isinstance(query, tuple) or len(query) != 2 or not isinstance(query[1], str):
             raise UserErrorException(f"from_sql_query needs (datastore, 'SELECT ...'), not {query!r}.")
-        options = ReadOptions(
-            column_types=_reading.column_types(set_column_types),
-            query=query[1],
-            query_timeout_seconds=int(query_timeout),
-        )
+        options = ReadOptions(column_types=_reading.column_types(set_column_types), query=query[1])
         return TabularDataset((StoredPath(query[0], ""),), TableReading(format="sql", options=options))
 
     @staticmethod

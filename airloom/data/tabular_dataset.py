@@ -198,6 +198,10 @@ class TabularDataset(LazyTable, AbstractDataset):
     def _open(self, on_error: str = "null", files: int | None = None) -> Iterator[Table]:
         from airloom.data._evaluation import opened
 
+        if self._reading.format == "sql":
+            raise UserErrorException(
+                "A query is run where the steps run, which have the credentials: make the dataset an input of a step."
+            )
         with opened(self._files()[:files], self._reading, on_error) as table:
             yield table
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from airloom.errors import InvalidGraph
 from airloom.execution.step import RunInfo
+from airloom.graph.canonical import digest_value
 from airloom.graph.model import (
     Argument,
     DataSource,
@@ -21,6 +22,7 @@ from airloom.graph.model import (
     Scalar,
     Step,
     TabularSource,
+    is_query,
     source_locations,
 )
 from airloom.graph.results import OutputRef, StepResult
@@ -113,8 +115,11 @@ def _place_of_output(output: OutputRef, table: TableReading | None) -> dict[str,
 
 
 def _place_of_source(source: DataSource, workspace: ReuseWorkspace) -> dict[str, Any]:
-    digest = workspace.source_digest(source)
-    _say_if_moved_on(source, digest)
+    if is_query(source):
+        digest = digest_value(source.model_dump(mode="json"))
+    else:
+        digest = workspace.source_digest(source)
+        _say_if_moved_on(source, digest)
     place: dict[str, Any] = {"kind": source.kind, "paths": source_locations(source), "digest": digest}
     if isinstance(source, TabularSource):
         place["tabular"] = _options(source)

@@ -89,6 +89,11 @@ def source_locations(source: DataSource) -> tuple[DataLocation, ...]:
     return (source.location,) if isinstance(source, PathSource) else source.locations
 
 
+def is_query(source: DataSource) -> bool:
+    """True for the rows of a query: where they come from does not tell what they are before it is run."""
+    return isinstance(source, TabularSource) and source.format == "sql"
+
+
 class ParameterDef(Model):
     """A pipeline parameter: a named value that each run may set. The default fixes the type."""
 

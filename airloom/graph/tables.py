@@ -138,7 +138,6 @@ class ReadOptions(Model):
     invalid_lines: Literal["error", "drop"] = "error"
     path_glob: str | None = None
     query: str | None = None
-    query_timeout_seconds: int = 30
 
 
 class TableReading(Model):

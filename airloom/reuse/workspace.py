@@ -21,6 +21,7 @@ from airloom.graph.model import (
     PathSource,
     PipelineGraph,
     Step,
+    is_query,
 )
 from airloom.graph.results import OutputRef, StepResult
 from airloom.reuse.hashing import StepKey, step_key
@@ -96,6 +97,8 @@ class ReuseWorkspace:
 
     def source_digest(self, source: DataSource) -> str:
         """Digest of the content of a data source. Raises NotFound if something that it names does not exist."""
+        if is_query(source):
+            raise NotFound("What a query returns is not known before it is run, so a step that reads it always runs.")
         if isinstance(source, PathSource):
             return self.digest_of(source.location.datastore, source.location.path)
         return digest_value([self.digest_of(location.datastore, location.path) for location in source.locations])

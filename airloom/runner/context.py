@@ -101,10 +101,14 @@ def _input(ready: ReadyInput) -> dict[str, object]:
 
 def _table(ready: ReadyInput) -> dict[str, object]:
     """How the table is read, and the Python that can read it: that of the worker, not of the script."""
+    if ready.spec.is_query:
+        table = ready.spec.tabular.model_copy(update={"format": "parquet"})
+    else:
+        table = ready.spec.tabular
     files = chosen(ready.spec.tabular, list(ready.files.items()), lambda file: file[0])
     names = full_names(ready.spec.paths, [name for name, _ in files])
     return {
-        "tabular": ready.spec.tabular.model_dump(mode="json"),
+        "tabular": table.model_dump(mode="json"),
         "table_files": [[name, str(path)] for name, (_, path) in zip(names, files, strict=True)],
         "engine": {"python": sys.executable, "root": str(Path(airloom.__file__).parents[1])},
     }

@@ -17,6 +17,7 @@ from types import TracebackType
 
 from airloom.errors import AlreadyExists
 from airloom.runner.input_data import InputFile, Location, files_of, locations_of
+from airloom.runner.queries import fetch_rows
 from airloom.runner.spec import StagedInput
 from airloom.storage.content_cache import ContentCache
 from airloom.storage.content_shelf import Content, by_datastore, total_size
@@ -80,6 +81,8 @@ class InputStager:
 
     def stage(self, spec: StagedInput) -> ReadyInput:
         """Make one input ready. Raises NotFound naming datastore and path if there is no data."""
+        if spec.is_query:
+            return self._queried(spec)
         locations = locations_of(self._store, spec)
         whole = locations[0] if len(locations) == 1 and locations[0].kind != "pattern" else None
         if whole is not None and whole.local_path is not None and spec.mode != "download":
@@ -91,6 +94,11 @@ class InputStager:
             path, files = self._laid_out(spec, locations, whole)
         self._say(f"input {spec.name}: {spec.mode} {_describe(spec)} at {path}")
         return ReadyInput(spec, path, files if spec.is_dataset else {})
+
+    def _queried(self, spec: StagedInput) -> ReadyInput:
+        path = fetch_rows(self._store, spec, self._place(spec), self._check)
+        self._say(f"input {spec.name}: the rows of a query on {spec.paths[0].datastore} at {path}")
+        return ReadyInput(spec, path, {path.name: path})
 
     def _laid_out(self, spec: StagedInput, locations: list[Location], whole: Location | None) -> tuple[Path, Files]:
         """The file or folder that is made for an input, and where its files lie."""

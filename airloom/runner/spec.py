@@ -50,6 +50,11 @@ class StagedInput(Model):
         return self.mode == "direct" or self.kind == "tabular"
 
     @property
+    def is_query(self) -> bool:
+        """True for the rows of a query, which lie nowhere before it is run."""
+        return self.kind == "tabular" and self.tabular.format == "sql"
+
+    @property
     def dataset_id(self) -> str:
         """By what the script knows a dataset: two tables that are parts of the same files differ in it."""
         if self.kind != "tabular" or self.tabular == TabularOptions():

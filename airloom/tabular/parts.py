@@ -32,11 +32,12 @@ def full_names(locations: Sequence[DataLocation], names: Iterable[str]) -> list[
         return names
     if len(locations) == 1 and len(names) == 1 and locations[0].path.rpartition("/")[2] == names[0]:
         return [locations[0].path]
-    base = os.path.commonpath([_base(location.path, names) for location in locations])
+    base = os.path.commonpath([base_of(location.path, names) for location in locations])
     return ["/".join(filter(None, (base, name))) for name in names]
 
 
-def _base(path: str, names: Sequence[str]) -> str:
+def base_of(path: str, names: Sequence[str]) -> str:
+    """The folder that the files of a location are named relative to. `names` tell whether it is a file."""
     if is_glob(path):
         return Glob(path).base
     parent, _, last = path.rpartition("/")

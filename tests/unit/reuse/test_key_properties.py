@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airloom.graph.model import PathSource, PipelineGraph, Step, TabularSource
+from airloom.graph.model import FromParameter, InputPort, OutputOf, PathSource, PipelineGraph, Step, TabularSource
+from airloom.graph.tables import Take
 from airloom.reuse.hashing import parameters_used, pipeline_key, step_key
 from airloom.storage.snapshot import collect
 from airloom.storage.stat_cache import null_cache
@@ -219,3 +220,32 @@ def test_line_endings_of_ignore_files_do_not_change_what_they_mean(tmp_path: Pat
         (folder / "run.log").write_text("")
         kept.add(tuple(entry.path for entry in collect(folder, cache=null_cache()).entries))
     assert kept == {(name, "main.py")}
+
+
+def test_how_the_table_of_a_parameter_or_an_output_is_read_counts() -> None:
+    table = TabularSource(locations=(a_path("d/t.csv").location,))
+    cut = TabularSource(locations=table.locations, transforms=(Take(count=5),))
+    step = Step.model_validate({"id": "s", "name": "s", "settings": {"script_name": "a.py", "snapshot": ""}})
+    given = step.model_copy(
+        update={"inputs": (InputPort(name="t", binding=FromParameter(parameter="p"), mode="direct"),)}
+    )
+    plain, other = (
+        step_key(
+            given,
+            source_digest="",
+            input_digests={"t": "d"},
+            parameters={"p": value.model_dump(mode="json")},
+            sources={},
+        )
+        for value in (table, cut)
+    )
+    assert plain != other and "reading" not in plain.parts["input:t"]
+    ports = [
+        InputPort(name="t", binding=OutputOf(step="a", port="o"), mode="direct", table=reading)
+        for reading in (None, table.reading, cut.reading)
+    ]
+    keys = {
+        step_key(reader, source_digest="", input_digests={"t": "d"}, parameters={}, sources={}).key
+        for reader in (step.model_copy(update={"inputs": (port,)}) for port in ports)
+    }
+    assert len(keys) == 3
