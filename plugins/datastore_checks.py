@@ -8,6 +8,7 @@ from airloom.errors import AirloomError, InvalidGraph
 from airloom.plugins.errors import BadRequest
 from airloom.storage.datastore_config import (
     AzureBlobConfig,
+    AzureFileShareConfig,
     DatastoreConfig,
     LocalConfig,
     SqlConfig,
@@ -40,12 +41,17 @@ def _told(config: DatastoreConfig, work: Callable[[], object]) -> None:
 
 
 def _create(config: DatastoreConfig, secrets: Secrets) -> None:
-    """Make the container, unless it is there."""
-    if not isinstance(config, AzureBlobConfig):
+    """Make the container or share, unless it is there."""
+    if isinstance(config, AzureBlobConfig):
+        from airloom.storage.azure_container import AzureContainer
+
+        container = AzureContainer(config, secrets)
+        container.ask("", lambda: container.client.exists() or container.client.create_container())
+    elif isinstance(config, AzureFileShareConfig):
+        from airloom.storage.file_share import create_file_share
+
+        create_file_share(config, secrets)
+    else:
         raise InvalidGraph(
             f"Nothing can be made for a datastore of type {config.type}.", hint="Leave out create_if_not_exists."
         )
-    from airloom.storage.azure_container import AzureContainer
-
-    container = AzureContainer(config, secrets)
-    container.ask("", lambda: container.client.exists() or container.client.create_container())

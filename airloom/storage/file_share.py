@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,12 +42,19 @@ _NO_FOLDER = {"ResourceTypeMismatch", "ResourceNotFound", "ParentNotFound"}
 
 def open_file_share(config: AzureFileShareConfig, cache: StatCache, secrets: Secrets) -> RemoteDatastore:
     """The datastore that a configuration describes."""
+    return RemoteDatastore(config, FileShare(config, _access(config, secrets)), cache)
+
+
+def create_file_share(config: AzureFileShareConfig, secrets: Secrets) -> None:
+    """Make the share of a datastore, unless it is there."""
+    FileShare(config, _access(config, secrets)).create()
+
+
+def _access(config: AzureFileShareConfig, secrets: Secrets) -> AzureAccess:
     endpoint = config.endpoint or f"https://{config.account}.file.core.windows.net"
     if config.connection is None:
-        access = environment_access(config.account, endpoint)
-    else:
-        access = connection_access(config.connection, secrets.connection(config.connection), config.account, endpoint)
-    return RemoteDatastore(config, FileShare(config, access), cache)
+        return environment_access(config.account, endpoint)
+    return connection_access(config.connection, secrets.connection(config.connection), config.account, endpoint)
 
 
 class FileShare:
@@ -71,6 +78,11 @@ class FileShare:
     def place(self) -> str:
         """Account and share."""
         return self._config.place
+
+    def create(self) -> None:
+        """Make the share, unless it is there."""
+        with suppress(_Occupied), self._told(""):
+            self._client.create_share()
 
     def check(self, paths: Sequence[str]) -> None:
         """Refuse names that a share cannot keep, and such as it cannot tell apart."""

@@ -157,6 +157,8 @@ class _Handler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         account, _, rest = unquote(parts.path).lstrip("/").partition("/")
         share_name, _, path = rest.partition("/")
+        if account == ACCOUNT and query.get("restype") == "share" and self.command == "PUT":
+            return self._put_share(share_name)
         share = self.server.shares.get(share_name)
         if account != ACCOUNT or share is None:
             raise Refusal(404, "ShareNotFound")
@@ -168,6 +170,12 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refusal(400, "UnsupportedOperation")
         answer: tuple[int, dict[str, str], bytes] = action(_Share(share), path.rstrip("/"), query, body)
         return answer
+
+    def _put_share(self, name: str) -> tuple[int, dict[str, str], bytes]:
+        if name in self.server.shares:
+            raise Refusal(409, "ShareAlreadyExists")
+        self.server.shares[name] = {}
+        return 201, {"ETag": '"0x1"'}, b""
 
     # --- folders ------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,10 @@ from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 from airloom.client import Client
 from airloom.exceptions import AlreadyExistsException, NotFoundException, ServiceException, UserErrorException
 from tests.integration.api.server import ApiServer
+from tests.support import azure_files as azure_files_support
+from tests.support.azure_files import AzureFiles
 from tests.support.azurite import ACCOUNT, Azurite
+from tests.support.moto_s3 import MotoS3
 
 SECRET = "correct-horse-battery-staple"
 POSTGRES = {"type": "azure_postgre_sql", "host": "db.example.com", "port": 5432, "database": "sales"}
@@ -148,6 +151,55 @@ def test_a_database_holds_no_files(admin: Client, workspace: str) -> None:
     admin.create_datastore(workspace, {**POSTGRES, "name": "sales", "credentials": WITH_PASSWORD})
     with pytest.raises(UserErrorException, match="of type azure_postgre_sql holds no files"):
         admin.list_files(workspace, "sales")
+
+
+class TestOnShares:
+    """On the stand-in for Azure Files, which works out each signature anew."""
+
+    @pytest.fixture
+    def body(self, azure_files: AzureFiles) -> dict[str, Any]:
+        place = {"type": "azure_file_share", "account": azure_files_support.ACCOUNT, "endpoint": azure_files.endpoint}
+        return {**place, "name": "shared", "credentials": {"account_key": azure_files.key}}
+
+    def test_files_travel(self, admin: Client, workspace: str, body: dict[str, Any], azure_files: AzureFiles) -> None:
+        admin.create_datastore(workspace, {**body, "share": azure_files.new_share()})
+        admin.upload_file(workspace, "shared", "a/b.txt", b"data")
+        assert [file["path"] for file in admin.list_files(workspace, "shared")] == ["a/b.txt"]
+        assert b"".join(admin.download_file(workspace, "shared", "a/b.txt")) == b"data"
+
+    def test_a_missing_share_is_told_or_made(self, admin: Client, workspace: str, body: dict[str, Any]) -> None:
+        missing = {**body, "share": f"new-{uuid4().hex[:12]}"}
+        with pytest.raises(UserErrorException, match="has no share 'new-"):
+            admin.create_datastore(workspace, missing)
+        admin.create_datastore(workspace, {**missing, "create_if_not_exists": True})
+        admin.create_datastore(workspace, {**missing, "create_if_not_exists": True, "overwrite": True})
+        assert admin.list_files(workspace, "shared") == []
+
+    def test_a_wrong_key_is_told(
+        self, admin: Client, workspace: str, body: dict[str, Any], azure_files: AzureFiles
+    ) -> None:
+        wrong = {**body, "share": azure_files.new_share(), "credentials": {"account_key": "bm90IHRoZSBrZXk="}}
+        with pytest.raises(UserErrorException, match=r"was not registered.*refuses the credentials"):
+            admin.create_datastore(workspace, wrong)
+
+
+class TestOnS3:
+    """On moto's server, which speaks as Amazon's does."""
+
+    def test_files_travel(self, server: ApiServer, admin: Client, workspace: str, moto_s3: MotoS3) -> None:
+        place = {"type": "object_store", "url": f"s3://{moto_s3.new_bucket()}/in", "options": moto_s3.options}
+        credentials = {"options": {"key": "an-id", "secret": SECRET}}
+        made = admin.create_datastore(workspace, {**place, "name": "bucket", "credentials": credentials})
+        assert (made["url"], made["credential_type"]) == (place["url"], "Options")
+        admin.upload_file(workspace, "bucket", "a/b.txt", b"data")
+        assert [file["path"] for file in admin.list_files(workspace, "bucket")] == ["a/b.txt"]
+        assert SECRET not in server.log()
+
+    def test_a_missing_bucket_is_told(self, admin: Client, workspace: str, moto_s3: MotoS3) -> None:
+        place = {"type": "object_store", "url": f"s3://none-{uuid4().hex}", "options": moto_s3.options}
+        credentials = {"options": {"key": "an-id", "secret": SECRET}}
+        with pytest.raises(UserErrorException, match="was not registered"):
+            admin.create_datastore(workspace, {**place, "name": "bucket", "credentials": credentials})
 
 
 @pytest.mark.azurite
