@@ -147,6 +147,17 @@ class RemoteDatastore:
         self._delete_folder(normal)
         self._files.remove([normal])
 
+    def unfinished(self, path: str = "") -> FileInfos:
+        """The folders below a path that are hidden, each with the size and time of all that has come so far."""
+        found = list(self._files.find(self._normal(path)))
+        folders = [file.path.rpartition("/")[0] for file in found if file.path.endswith(f"/{UNFINISHED}")]
+        infos = []
+        for folder in folders:
+            files = [file for file in found if file.path.startswith(f"{folder}/")]
+            modified = max(file.modified for file in files)
+            infos.append(FileInfo(path=folder, size=sum(file.size for file in files), modified=modified))
+        return infos
+
     def _delete_folder(self, normal: str) -> None:
         """Hide a folder, then remove all in it."""
         marker = f"{normal}/{UNFINISHED}"

@@ -113,15 +113,15 @@ def test_a_datastore_that_does_not_answer_costs_nothing(far: FarDeployment) -> N
 @pytest.mark.parametrize(
     ("config", "place"),
     [
-        (AzureBlobConfig(name="x", account="a", container="c", prefix="p/q"), "azure:/c/p/q"),
-        (AzureBlobConfig(name="x", account="b", container="c", endpoint="http://h"), "azure:/c"),
-        (ObjectStoreConfig(name="x", url="abfss://c@b.dfs.core.windows.net/p/q/"), "azure:/c/p/q"),
-        (ObjectStoreConfig(name="x", url="az://c/p"), "azure:/c/p"),
+        (AzureBlobConfig(name="x", account="acc", container="con", prefix="p/q"), "azure:/con/p/q"),
+        (AzureBlobConfig(name="x", account="bcc", container="con", endpoint="http://h"), "azure:/con"),
+        (ObjectStoreConfig(name="x", url="abfss://con@bcc.dfs.core.windows.net/p/q/"), "azure:/con/p/q"),
+        (ObjectStoreConfig(name="x", url="az://con/p"), "azure:/con/p"),
         (ObjectStoreConfig(name="x", url="s3a://bucket/p"), "s3:/bucket/p"),
         (ObjectStoreConfig(name="x", url="s3://bucket/p/"), "s3:/bucket/p"),
         (ObjectStoreConfig(name="x", url="gcs://bucket"), "gs:/bucket"),
         (ObjectStoreConfig(name="x", url="file:///tmp"), "/tmp"),
-        (AzureFileShareConfig(name="x", account="a", share="s"), "azurefile:/s"),
+        (AzureFileShareConfig(name="x", account="acc", share="sha"), "azurefile:/sha"),
     ],
 )
 def test_a_place_is_the_same_however_it_is_reached(far: FarDeployment, config: DatastoreConfig, place: str) -> None:
