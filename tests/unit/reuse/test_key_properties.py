@@ -67,10 +67,13 @@ def key_of(step: Step, sources: Any = None) -> str:
 
 
 def places(value: Any, place: Place = ()) -> Iterator[Place]:
-    """The way to each value of a JSON document that can be changed alone; what tells variants apart cannot."""
+    """The way to each value of a JSON document that can be changed alone.
+
+    What tells variants apart cannot, nor most of what says how a table is read, which tests of its own change.
+    """
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key not in ("kind", "type"):
+            if key not in ("kind", "type", "table"):
                 yield from places(inner, (*place, key))
     elif isinstance(value, list):
         yield place
