@@ -57,12 +57,13 @@ frame.drop(columns="note").to_parquet(target)
 """
 _PROGRAM = """
 import json, resource, sys, time
+from tests.support.peak_memory import peak_bytes
 source, target = sys.argv[1:]
 start = time.perf_counter()
 {work}
 seconds = time.perf_counter() - start
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(json.dumps([seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+print(json.dumps([seconds, used.ru_utime + used.ru_stime, peak_bytes() / 1e6]))
 """
 _MAKE = """
 import sys

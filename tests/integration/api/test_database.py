@@ -80,21 +80,21 @@ def test_runs_survive_the_migration_to_published_pipelines_and_back(sqlite_serve
     with engine.begin() as connection:
         for statement in (
             "INSERT INTO airloom_workspace (id, name, friendly_name, description, tags, default_datastore, created_at,"
-            f" created_by) VALUES (77, 'old', '', '', '{{}}', 'd', {now}, '')",
+            f" created_by) VALUES (7000077, 'old', '', '', '{{}}', 'd', {now}, '')",
             "INSERT INTO airloom_experiment (id, workspace_id, name, description, tags, created_at, archived)"
-            f" VALUES (77, 77, 'first', '', '{{}}', {now}, false)",
+            f" VALUES (7000077, 7000077, 'first', '', '{{}}', {now}, false)",
             "INSERT INTO airloom_run (id, workspace_id, experiment_id, dag_id, definition, display_name, description,"
             " tags, properties, parameters, reuse, created_at, created_by)"
-            f" VALUES ('r1', 77, 77, 'd.1', '1', '', '', '{{}}', '{{}}', '{{}}', 'auto', {now}, '')",
+            f" VALUES ('r1', 7000077, 7000077, 'd.1', '1', '', '', '{{}}', '{{}}', '{{}}', 'auto', {now}, '')",
         ):
             connection.exec_driver_sql(statement)
     sqlite_server.airflow("db-manager", "migrate", DB_MANAGER, "--to-revision", "0002", database=database)
-    query = "SELECT id, airflow_run_id, source FROM airloom_run WHERE workspace_id = 77"
+    query = "SELECT id, airflow_run_id, source FROM airloom_run WHERE workspace_id = 7000077"
     with engine.connect() as connection:
         assert connection.exec_driver_sql(query).all() == [("r1", "r1", "SDK")]
     sqlite_server.airflow("db-manager", "downgrade", DB_MANAGER, "--to-revision", "0001", "--yes", database=database)
     with engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT id FROM airloom_run WHERE workspace_id = 77").all() == [("r1",)]
+        assert connection.exec_driver_sql("SELECT id FROM airloom_run WHERE workspace_id = 7000077").all() == [("r1",)]
     engine.dispose()
     assert our_tables(database) == TABLES - PUBLISHED - DATASETS
 

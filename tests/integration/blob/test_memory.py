@@ -25,6 +25,7 @@ from airloom.storage.datastores import Download
 from airloom.storage.open_datastore import open_datastore
 from airloom.storage.secrets import EnvironmentSecrets
 from airloom.storage.stat_cache import null_cache
+from tests.support.peak_memory import peak_bytes
 
 config, folder, sizes = AzureBlobConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 store = open_datastore(config, null_cache(), EnvironmentSecrets())
@@ -37,7 +38,7 @@ for round, sizes in enumerate(sizes):
     store.publish(tree, "out", overwrite=True)
     store.fetch([Download(info, folder / str(round) / info.path) for info in store.list("out")], lambda info: None)
     store.delete("out")
-print(int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024 / 1e6)
+print(peak_bytes() / 1e6)
 """
 
 

@@ -27,12 +27,13 @@ for name in os.listdir(source):
 """
 
 MEASURED = """
-import resource, runpy, sys
+import runpy, sys
+from tests.support.peak_memory import peak_bytes
 try:
     runpy.run_module("airloom.runner", run_name="__main__", alter_sys=True)
 finally:
     with open(sys.argv[-1] + ".peak", "w") as file:
-        file.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+        file.write(str(peak_bytes()))
 """
 
 

@@ -34,9 +34,10 @@ MAKE = """
 """
 
 COPY = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from tests.integration.transfer.test_sql import bench_with, rows_of, table_named
+from tests.support.peak_memory import peak_bytes
 
 bench = bench_with(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
 took = {}
@@ -47,7 +48,7 @@ for name, addresses, settings in (
     started = time.monotonic()
     bench.run(*addresses, **settings)
     took[name] = round(time.monotonic() - started, 1)
-took["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+took["peak_mb"] = peak_bytes() // 1_000_000
 took["file_mb"] = round((bench.folder / "there" / "rows.parquet").stat().st_size / 1e6, 1)
 print(json.dumps(took))
 """
