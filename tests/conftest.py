@@ -30,6 +30,7 @@ pytest_plugins = [
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airloom-airflow-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__OPENLINEAGE__DISABLED"] = "True"  # each process would load it; the tests of lineage ask for it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

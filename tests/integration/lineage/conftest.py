@@ -20,6 +20,7 @@ def events_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(tmp_path_factory: pytest.TempPathFactory, events_file: Path) -> Iterator[RunningServer]:
     """A server of its own, whose OpenLineage provider writes to a file."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__OPENLINEAGE__DISABLED", "False")
         patch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "file")
         patch.setenv("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", str(events_file))
         patch.setenv("OPENLINEAGE__TRANSPORT__APPEND", "true")
