@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from abc import ABC, abstractmethod
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, TypeVar
 
@@ -101,26 +102,26 @@ class ColumnExpression:
         return _call("ends_with", self, text)
 
 
-class LazyTable:
+class LazyTable(ABC):
     """A table of which nothing is read before it is asked for. Each method gives another table."""
 
     # --- what the two kinds of tables differ in ------------------------------------------------------------------
 
+    @abstractmethod
     def _get_reading(self) -> dict[str, Any]:
         """How the table is read, as JSON."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _with_reading(self: TableT, reading: dict[str, Any]) -> TableT:
         """The same files, read in another way."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _column_names(self) -> list[str]:
         """The columns, for which the data must be looked at."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _wrong(self, message: str) -> Exception:
         """The exception for a wrong call."""
-        raise NotImplementedError
 
     def _no_timestamp(self, message: str) -> Exception:
         """The exception for a question about time to a table that has none."""
