@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tests.support.peak_memory import peak_bytes
+
 BLOCK = 8 * 1024 * 1024
 BLOCKS_AT_ONCE = 8
 FILES_AT_ONCE = 16
@@ -157,13 +159,7 @@ def main() -> None:
     start = time.perf_counter()
     action()
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "peak_mb": _peak_mb()}))
-
-
-def _peak_mb() -> float:
-    """The most memory that this process has had. (What `getrusage` tells begins with that of the parent.)"""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+    print(json.dumps({"seconds": seconds, "peak_mb": peak_bytes() / 1e6}))
 
 
 if __name__ == "__main__":
