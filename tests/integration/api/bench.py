@@ -19,8 +19,10 @@ from airloom.graph.model import (
     PythonScriptSettings,
 )
 from airloom.graph.results import Explanation, Origin, OutputRef, Reason, StepResult
+from airloom.plugins.loader_files import loader_file
 from airloom.reuse.plan import Plan
 from airloom.storage.definitions import dag_id as dag_id_of
+from airloom.storage.definitions import digest16_of_dag_id, shard_of
 from airloom.storage.object_store import open_store
 from airloom.storage.tree import TreeEntry, TreeManifest
 from airloom.storage.workspace import WorkspaceStore
@@ -73,6 +75,7 @@ class Bench:
     server: ApiServer
     client: Client
     dag_id: str
+    stand_ins: frozenset[str]
 
     def submit(self, **fields: Any) -> str:
         return str(self.client.submit_run(WORKSPACE, EXPERIMENT, as_body(graph(), **fields))["id"])
@@ -89,6 +92,16 @@ class Bench:
     def push(self, run_id: str, task_id: str, key: str, value: Plan | StepResult) -> None:
         self.server.act("push", run_id=run_id, task_id=task_id, key=key, value=value.model_dump(mode="json"))
 
+    def parse(self, dag: str, times: int) -> None:
+        """Let Airflow parse the file of a submitted DAG, as its DAG processor does.
+
+        By chance it may be the file of a stand-in too, which is put back then.
+        """
+        file = loader_of(dag)
+        self.server.act("parse", bundle="airloom", file=file, times=times)
+        if file in map(loader_of, self.stand_ins):
+            serialize_stand_ins(self.server)
+
     @property
     def storage(self) -> WorkspaceStore:
         return WorkspaceStore(open_store(self.server.store.as_uri()), WORKSPACE)
@@ -102,8 +115,18 @@ def set_up(server: ApiServer) -> Bench:
     dags = {experiment: expected_dag_id(server, experiment) for experiment in (EXPERIMENT, "secret")}
     for dag_id in dags.values():
         (server.home / "dags" / f"{dag_id.replace('.', '_')}.py").write_text(DAG_FILE.format(dag_id=dag_id))
+    serialize_stand_ins(server)
+    return Bench(server, client, dags[EXPERIMENT], frozenset(dags.values()))
+
+
+def serialize_stand_ins(server: ApiServer) -> None:
+    """Let Airflow have the DAGs that the tests have written."""
     server.airflow("dags", "reserialize", "--bundle-name", STAND_IN_BUNDLE)
-    return Bench(server, client, dags[EXPERIMENT])
+
+
+def loader_of(dag: str) -> str:
+    """The file of the bundle that holds a DAG."""
+    return loader_file(shard_of(digest16_of_dag_id(dag)))
 
 
 def expected_dag_id(server: ApiServer, experiment: str) -> str:

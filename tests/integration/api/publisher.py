@@ -14,7 +14,7 @@ class Publisher:
     """Publishes the pipeline of the bench and runs it, as the user of a role."""
 
     def __init__(self, bench: Bench, role: str = "user") -> None:
-        self.server = bench.server
+        self.bench, self.server = bench, bench.server
         self.http = bench.server.http(role)
 
     def ask(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> httpx.Response:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from airloom.storage.definitions import DefinitionStore, digest16_of_dag_id, shard_of
+from airloom.storage.definitions import DefinitionStore, digest16_of_dag_id
 from airloom.storage.object_store import open_store
 from tests.integration.api.bench import EXPERIMENT, WORKSPACE, Bench, graph
 from tests.integration.api.publisher import Publisher
@@ -149,8 +149,7 @@ def test_publishing_where_the_dag_is_left_to_the_processor(do: Do, publisher: Pu
 
     server.act("use_bundle", name="airloom", active=True)
     some = next(iter(there.values()))
-    shard = shard_of(digest16_of_dag_id(some["dag_id"]))
-    server.act("parse", bundle="airloom", file=f"airloom_shard_{shard:02x}.py", times=1)
+    publisher.bench.parse(some["dag_id"], times=1)
     assert some["dag_id"] in dags(publisher, mark)
     for each in there.values():
         assert publisher.start(each)["pipeline_id"] == each["id"]

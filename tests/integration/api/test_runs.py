@@ -20,7 +20,6 @@ from airloom.graph.model import (
 )
 from airloom.graph.results import Reason, StepResult
 from airloom.reuse.plan import Decision, Plan
-from airloom.storage.definitions import digest16_of_dag_id, shard_of
 from tests.integration.api.bench import (
     EXPERIMENT,
     ORIGIN,
@@ -30,6 +29,7 @@ from tests.integration.api.bench import (
     as_body,
     explanation,
     graph,
+    loader_of,
     manifest,
 )
 from tests.integration.api.server import ApiServer
@@ -105,7 +105,7 @@ def test_dag_processor_finds_what_a_submit_has_written(
     run_id = bench.client.submit_run(WORKSPACE, "parsed", as_body(graph(description="parsed")))["id"]
     dag = bench.run(run_id)["dag_id"]
     written = stored_forms(server, dag)
-    bench.server.act("parse", bundle="airloom", file=loader_of(dag), times=rounds(10, 100))
+    bench.parse(dag, times=rounds(10, 100))
     assert stored_forms(server, dag) == written
     assert len(written) == 1
 
@@ -118,10 +118,6 @@ def test_same_new_pipeline_from_many_at_once(server: ApiServer, bench: Bench) ->
     assert len({run["id"] for run in runs}) == 8
     (dag,) = {run["dag_id"] for run in runs}
     assert len(stored_forms(server, dag)) == 1
-
-
-def loader_of(dag: str) -> str:
-    return f"airloom_shard_{shard_of(digest16_of_dag_id(dag)):02x}.py"
 
 
 def stored_forms(server: ApiServer, dag: str) -> list[tuple[Any, ...]]:
