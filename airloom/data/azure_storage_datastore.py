@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from airloom.data._service_principal import ServicePrincipalDatastore
 from airloom.data.abstract_datastore import AbstractDatastore
 
 DEFAULT_ENDPOINT = "core.windows.net"
@@ -88,21 +89,10 @@ class AzureFileDatastore(AbstractAzureStorageDatastore):
         return str(self._document["share"])
 
 
-class AzureDataLakeGen2Datastore(AbstractAzureStorageDatastore):
+class AzureDataLakeGen2Datastore(ServicePrincipalDatastore, AbstractAzureStorageDatastore):
     """A file system of an account with hierarchical names. `client_secret` is always None, as other secrets are."""
 
     v1_type = "AzureDataLakeGen2"
-    client_secret: str | None = None
-
-    @property
-    def tenant_id(self) -> str | None:
-        """The tenant of the service principal that opens it, if one does."""
-        return self._property("tenant_id")
-
-    @property
-    def client_id(self) -> str | None:
-        """The service principal that opens it, if one does."""
-        return self._property("client_id")
 
     @property
     def resource_url(self) -> str | None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from airloom.data._service_principal import ServicePrincipalDatastore
 from airloom.data.abstract_datastore import AbstractDatastore
 
 
@@ -37,27 +38,16 @@ class AbstractSqlDatastore(AbstractDatastore):
         return bool(self._document["ssl"])
 
 
-class AzureSqlDatabaseDatastore(AbstractSqlDatastore):
+class AzureSqlDatabaseDatastore(ServicePrincipalDatastore, AbstractSqlDatastore):
     """A database of Azure SQL, or of another Microsoft SQL Server."""
 
     v1_type = "AzureSqlDatabase"
     password: str | None = None
-    client_secret: str | None = None
 
     @property
     def username(self) -> str | None:
         """The user, if one was given."""
         return self._property("username")
-
-    @property
-    def tenant_id(self) -> str | None:
-        """The tenant of the service principal, if one was given."""
-        return self._property("tenant_id")
-
-    @property
-    def client_id(self) -> str | None:
-        """The service principal, if one was given."""
-        return self._property("client_id")
 
 
 class AzurePostgreSqlDatastore(AbstractSqlDatastore):
